@@ -1,0 +1,50 @@
+import { writeFileSync } from 'node:fs'
+import { MinimalReporter, type TestModule } from 'vitest/node'
+import type { SerializedError } from 'vitest'
+
+/** What a run came to, as the test command reads it. */
+export interface Summary {
+  readonly passed: number
+  /** Tests, files that could not be loaded, and errors that no test caught. */
+  readonly failed: number
+  readonly skipped: readonly SkippedTest[]
+}
+
+export interface SkippedTest {
+  readonly file: string
+  readonly name: string
+  readonly reason: string
+}
+
+/** Says nothing but what failed, and writes the {@link Summary} to the file named by `TEST_SUMMARY_FILE`. */
+export default class SummaryReporter extends MinimalReporter {
+  override onTestRunEnd(
+    modules: readonly TestModule[],
+    unhandledErrors: readonly SerializedError[],
+    reason: 'passed' | 'interrupted' | 'failed',
+  ): void {
+    if (reason !== 'passed') super.onTestRunEnd(modules, unhandledErrors, reason)
+    const file = process.env.TEST_SUMMARY_FILE
+    if (file !== undefined) writeFileSync(file, JSON.stringify(summarize(modules, unhandledErrors)))
+  }
+}
+
+function summarize(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): Summary {
+  let passed = 0
+  let failed = unhandledErrors.length
+  const skipped: SkippedTest[] = []
+  for (const module of modules) {
+    const before = failed
+    for (const test of module.children.allTests()) {
+      const result = test.result()
+      if (result.state === 'passed') passed += 1
+      else if (result.state === 'skipped') {
+        const reason = module.meta().skipReason ?? result.note ?? 'no reason given'
+        skipped.push({ file: module.relativeModuleId, name: test.fullName, reason })
+      } else failed += 1
+    }
+    // A hook or an import may fail although no test did.
+    if (module.state() === 'failed' && failed === before) failed += 1
+  }
+  return { passed, failed, skipped }
+}

@@ -1,0 +1,39 @@
+import { availableParallelism } from 'node:os'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+
+/** A folder of tests that need real servers and processes, and get them from the global setup. */
+function realWorld(name: string, testTimeout: number, groupOrder: number): TestProjectInlineConfiguration {
+  return {
+    test: {
+      name,
+      include: [`tests/${name}/**/*.test.ts`],
+      globalSetup: ['tests/setup/global-setup.ts'],
+      setupFiles: ['tests/setup/no-leftovers.ts'],
+      runner: './tests/setup/requirement-runner.ts',
+      testTimeout,
+      hookTimeout: testTimeout,
+      sequence: { groupOrder },
+    },
+  }
+}
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['tests/unit/**/*.test.ts'],
+          testTimeout: 5_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      // One group after the other: tests that measure time do not compete with those that load the machine.
+      realWorld('integration', 30_000, 1),
+      realWorld('interop', 120_000, 2),
+      realWorld('faults', 60_000, 3),
+    ],
+  },
+})
