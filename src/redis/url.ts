@@ -1,0 +1,342 @@
+import { InvalidRedisUrlError } from './errors.js'
+
+/** How the server's certificate is checked and which one is shown to it; names and meaning are Celery's. */
+export interface TlsOptions {
+  /** `optional` is as strict as `required` for a client. @default 'required' */
+  readonly sslCertReqs?: 'required' | 'optional' | 'none' | undefined
+  /** File of the authorities to trust, PEM. @default those that Node.js trusts */
+  readonly sslCaCerts?: string | undefined
+  /** File of the client's certificate, PEM. */
+  readonly sslCertfile?: string | undefined
+  /** File of the client's private key, PEM. @default `sslCertfile`, which may hold both */
+  readonly sslKeyfile?: string | undefined
+  /** Whether the certificate has to be for the host of the URL. @default true */
+  readonly sslCheckHostname?: boolean | undefined
+}
+
+export interface HostAndPort {
+  readonly host: string
+  readonly port: number
+}
+
+interface Credentials {
+  readonly username: string | undefined
+  readonly password: string | undefined
+}
+
+interface Common extends Credentials {
+  readonly db: number
+  /** Milliseconds; `socket_timeout` of the query, which is in seconds. */
+  readonly socketTimeoutMs: number | undefined
+  /** Milliseconds; `socket_connect_timeout` of the query. */
+  readonly connectTimeoutMs: number | undefined
+}
+
+export interface TcpEndpoint extends Common, HostAndPort {
+  readonly kind: 'tcp'
+  /** Undefined: not encrypted. */
+  readonly tls: TlsOptions | undefined
+}
+
+export interface SocketEndpoint extends Common {
+  readonly kind: 'socket'
+  readonly path: string
+}
+
+export interface SentinelEndpoint extends Common {
+  readonly kind: 'sentinel'
+  readonly sentinels: readonly HostAndPort[]
+}
+
+export interface ClusterEndpoint extends Common {
+  readonly kind: 'cluster'
+  /** Some of its nodes; they name the others. */
+  readonly nodes: readonly HostAndPort[]
+  readonly tls: TlsOptions | undefined
+}
+
+export interface MemoryEndpoint {
+  readonly kind: 'memory'
+}
+
+/** Where a URL leads, one form for each kind of its schemes. */
+export type RedisEndpoint = TcpEndpoint | SocketEndpoint | SentinelEndpoint | ClusterEndpoint | MemoryEndpoint
+
+const SCHEMES = [
+  'redis',
+  'rediss',
+  'redis+socket',
+  'unix',
+  'sentinel',
+  'redis+cluster',
+  'rediss+cluster',
+  'memory',
+] as const
+type Scheme = (typeof SCHEMES)[number]
+
+/** Parts of a URL in the order of its text. Those that are missing are empty. */
+interface Parts {
+  readonly scheme: Scheme
+  readonly credentials: Credentials
+  /** What stands between the credentials and the path: `host:port`, for several hosts with `;` between them. */
+  readonly hosts: string
+  /** With its leading slash. */
+  readonly path: string
+  readonly query: ReadonlyMap<string, string>
+}
+
+/**
+ * Read a broker's or result backend's URL (wire protocol, section 1):
+ * `redis://[user[:password]@]host[:port][/db]`, the same with `rediss` for TLS, `redis+socket:///path` or
+ * `unix:///path` with `?virtual_host=<db>`, `sentinel://host:26379;sentinel://host2:26379/<db>`,
+ * `redis+cluster://host;host2` or `rediss+cluster`, and `memory://`.
+ *
+ * User and password are percent-encoded. TLS is described by `ssl_cert_reqs` (`required` or `CERT_REQUIRED`, and
+ * so on), `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and `ssl_check_hostname`. It verifies unless told not to,
+ * where redis-py asks for `ssl_cert_reqs` first.
+ *
+ * @throws InvalidRedisUrlError
+ */
+export function parseRedisUrl(url: string): RedisEndpoint {
+  const unexpanded = /\$\{\w*\}|^\$\w+/.exec(url)?.[0]
+  if (unexpanded !== undefined) {
+    throw new InvalidRedisUrlError(`the URL holds ${unexpanded}, a variable that nothing was put in place of`)
+  }
+  const [first, ...others] = splitUrls(url).map(splitUrl)
+  if (first === undefined) throw new InvalidRedisUrlError('the URL is empty; expected redis://host:port/db')
+  const parts = others.reduce(join, first)
+  const common = readCommon(parts)
+
+  switch (parts.scheme) {
+    case 'memory':
+      return { kind: 'memory' }
+    case 'redis':
+    case 'rediss': {
+      const tls = readTls(parts)
+      return { kind: 'tcp', ...common, ...readHost(parts.hosts, 6379), tls }
+    }
+    case 'redis+socket':
+    case 'unix':
+      refuseTls(parts)
+      if (parts.hosts !== '') throw fault('host', `nothing, as in ${parts.scheme}:///path`)
+      if (parts.path === '') throw fault('path', 'that of a socket', '')
+      return { kind: 'socket', ...common, path: decode(parts.path, 'path') }
+    case 'sentinel':
+      refuseTls(parts)
+      return { kind: 'sentinel', ...common, sentinels: readHosts(parts.hosts, 26379) }
+    case 'redis+cluster':
+    case 'rediss+cluster': {
+      if (common.db !== 0) throw fault('database', '0, the only one of a cluster', String(common.db))
+      const tls = readTls(parts)
+      return { kind: 'cluster', ...common, nodes: readHosts(parts.hosts, 6379), tls }
+    }
+  }
+}
+
+/** `url` with its password replaced by `***`, also where the password was not encoded as it should be. */
+export function redactUrl(url: string): string {
+  return splitUrls(url)
+    .map((each) => each.replace(/^([^:]*:\/\/[^:@]*):.*@/s, '$1:***@'))
+    .join(';')
+}
+
+/** Several of them are separated by `;`, which a password may hold, too. */
+function splitUrls(url: string): string[] {
+  return url.split(/;(?=[a-z][a-z+]*:\/\/)/i)
+}
+
+function splitUrl(url: string): Parts {
+  const [, schemeText, rest = ''] = /^([^:/]*):\/\/(.*)$/s.exec(url) ?? []
+  const scheme = SCHEMES.find((known) => known === schemeText?.toLowerCase())
+  if (scheme === undefined) {
+    // Without a scheme the text may be anything, a password as well.
+    const found = schemeText === undefined ? 'none' : JSON.stringify(schemeText)
+    throw new InvalidRedisUrlError(`scheme of the URL: expected one of ${SCHEMES.join(', ')}, found ${found}`)
+  }
+  const end = rest.search(/[/?]/)
+  const authority = end === -1 ? rest : rest.slice(0, end)
+  const at = authority.lastIndexOf('@')
+  const [path = '', ...queries] = rest.slice(authority.length).split('?')
+  // What follows an unencoded / or ? of a password would be taken for a path or a query, and be shown.
+  const isSocket = scheme === 'redis+socket' || scheme === 'unix'
+  if ((at === -1 && rest.includes('@')) || (!isSocket && path.includes('@'))) throw unencoded()
+  return {
+    scheme,
+    credentials: at === -1 ? NOBODY : readCredentials(authority.slice(0, at)),
+    hosts: authority.slice(at + 1),
+    path,
+    query: readQuery(queries.join('?')),
+  }
+}
+
+/** Several URLs of one thing: all hosts, and of everything else what any of them says. */
+function join(one: Parts, other: Parts): Parts {
+  if (one.scheme !== other.scheme) throw fault('scheme', `${one.scheme} for all hosts`, other.scheme)
+  const { username, password } = one.credentials
+  return {
+    scheme: one.scheme,
+    credentials: username === undefined && password === undefined ? other.credentials : one.credentials,
+    hosts: `${one.hosts};${other.hosts}`,
+    path: one.path.length > 1 ? one.path : other.path,
+    query: new Map([...other.query, ...one.query]),
+  }
+}
+
+const NOBODY: Credentials = { username: undefined, password: undefined }
+
+function readCredentials(text: string): Credentials {
+  const colon = text.indexOf(':')
+  const username = decode(colon === -1 ? text : text.slice(0, colon), 'user')
+  const password = colon === -1 ? '' : decode(text.slice(colon + 1), 'password')
+  return { username: username || undefined, password: password || undefined }
+}
+
+function readHosts(hosts: string, defaultPort: number): HostAndPort[] {
+  return hosts
+    .split(/[;,]/)
+    .filter((host, index) => host !== '' || index === 0)
+    .map((host) => readHost(host, defaultPort))
+}
+
+function readHost(text: string, defaultPort: number): HostAndPort {
+  // An IPv6 address stands in brackets, as it has colons of its own.
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined) throw fault('host', 'host:port, an IPv6 address in brackets')
+  if (portText === undefined || portText === '') return { host: host || 'localhost', port: defaultPort }
+  const port = Number(portText)
+  const isNumber = /^\d{1,5}$/.test(portText)
+  if (!isNumber || port < 1 || port > 65535) {
+    throw fault('port', 'a number from 1 to 65535', isNumber ? portText : undefined)
+  }
+  return { host: host || 'localhost', port }
+}
+
+const TLS_KEYS = ['ssl_cert_reqs', 'ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile', 'ssl_check_hostname']
+const TIMEOUT_KEYS = ['socket_timeout', 'socket_connect_timeout']
+const DATABASE_KEYS = ['virtual_host', 'db']
+/** Of redis-py, and without a meaning here: connections are kept alive, few, and opened again by themselves. */
+const IDLE_KEYS = [
+  'client_name',
+  'health_check_interval',
+  'max_connections',
+  'protocol',
+  'retry_on_timeout',
+  'socket_keepalive',
+]
+const QUERY_KEYS = [...TLS_KEYS, ...TIMEOUT_KEYS, ...DATABASE_KEYS, ...IDLE_KEYS]
+
+function readQuery(text: string): ReadonlyMap<string, string> {
+  const query = new Map<string, string>()
+  for (const pair of text.split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const key = equals === -1 ? pair : pair.slice(0, equals)
+    if (key.includes('@')) throw unencoded()
+    if (!QUERY_KEYS.includes(key)) throw fault('query key', `one of ${QUERY_KEYS.join(', ')}`, key)
+    query.set(key, equals === -1 ? '' : decode(pair.slice(equals + 1), key))
+  }
+  return query
+}
+
+function readCommon({ scheme, credentials, path, query }: Parts): Common {
+  const isSocket = scheme === 'redis+socket' || scheme === 'unix'
+  const inPath = isSocket || scheme === 'memory' ? '' : path.replace(/^\//, '')
+  const db = inPath || (query.get('virtual_host') ?? query.get('db') ?? '')
+  // A virtual host of kombu may be written with the slash of a path.
+  if (!/^\/?\d*$/.test(db)) throw fault('database', 'a number', db)
+  return {
+    ...credentials,
+    db: Number(db.replace('/', '')),
+    socketTimeoutMs: readTimeout(query, 'socket_timeout'),
+    connectTimeoutMs: readTimeout(query, 'socket_connect_timeout'),
+  }
+}
+
+function readTimeout(query: ReadonlyMap<string, string>, key: string): number | undefined {
+  const text = query.get(key)
+  if (text === undefined || text === '') return undefined
+  const seconds = Number(text)
+  if (!Number.isFinite(seconds) || seconds <= 0) throw fault(key, 'seconds, more than 0', text)
+  return seconds * 1000
+}
+
+function readTls(parts: Parts): TlsOptions | undefined {
+  if (!parts.scheme.startsWith('rediss')) {
+    refuseTls(parts)
+    return undefined
+  }
+  const { query } = parts
+  return {
+    sslCertReqs: readCertReqs(query.get('ssl_cert_reqs')),
+    sslCaCerts: query.get('ssl_ca_certs') || undefined,
+    sslCertfile: query.get('ssl_certfile') || undefined,
+    sslKeyfile: query.get('ssl_keyfile') || undefined,
+    sslCheckHostname: readBoolean(query.get('ssl_check_hostname'), 'ssl_check_hostname'),
+  }
+}
+
+function refuseTls({ scheme, query }: Parts): void {
+  const key = TLS_KEYS.find((each) => query.has(each))
+  if (key === undefined) return
+  const secured = scheme.replace(/^redis\b/, 'rediss')
+  const expected =
+    secured.startsWith('rediss') && !secured.includes('socket') ? `the scheme ${secured} with it` : 'none'
+  throw fault('query key', expected, key)
+}
+
+const CERT_REQS: Readonly<Record<string, 'required' | 'optional' | 'none'>> = {
+  required: 'required',
+  optional: 'optional',
+  none: 'none',
+  cert_required: 'required',
+  cert_optional: 'optional',
+  cert_none: 'none',
+}
+
+function readCertReqs(text: string | undefined): TlsOptions['sslCertReqs'] {
+  if (text === undefined || text === '') return undefined
+  const reqs = CERT_REQS[text.toLowerCase()]
+  if (reqs === undefined)
+    throw fault('ssl_cert_reqs', 'required, optional, none, or CERT_REQUIRED and so on', text)
+  return reqs
+}
+
+function readBoolean(text: string | undefined, key: string): boolean | undefined {
+  switch (text?.toLowerCase()) {
+    case undefined:
+    case '':
+      return undefined
+    case 'true':
+    case '1':
+    case 'yes':
+      return true
+    case 'false':
+    case '0':
+    case 'no':
+      return false
+    default:
+      throw fault(key, 'true or false', text ?? '')
+  }
+}
+
+function decode(text: string, part: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // The text may be a secret.
+    throw new InvalidRedisUrlError(`${part} of the URL: expected percent-encoding, % itself as %25`)
+  }
+}
+
+function unencoded(): InvalidRedisUrlError {
+  return new InvalidRedisUrlError(
+    'user and password of the URL: expected reserved characters percent-encoded, / as %2F, ? as %3F, @ as %40',
+  )
+}
+
+/** @param found - Left out where it may be a part of a password, as everything before the path may be. */
+function fault(part: string, expected: string, found?: string): InvalidRedisUrlError {
+  const shown = found === undefined ? 'something else' : JSON.stringify(found)
+  return new InvalidRedisUrlError(`${part} of the URL: expected ${expected}, found ${shown}`)
+}
