@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs'
+import { TestRunner, type RunnerTestFile } from 'vitest'
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Why none of a file's tests ran. */
+    skipReason?: string
+  }
+}
+
+/** Runs nothing of a file whose needs could not be met on this machine, and notes why for the summary. */
+export default class RequirementRunner extends TestRunner {
+  override onCollectStart(file: RunnerTestFile): void {
+    super.onCollectStart(file)
+    const reason = unmetRequirement(this.config.name, file.filepath)
+    if (reason === undefined) return
+    file.meta.skipReason = reason
+    // No name matches this, so that tests are skipped and hooks with them.
+    this.config.testNamePattern = /(?!)/
+  }
+}
+
+function unmetRequirement(project: string | undefined, file: string): string | undefined {
+  const { TEST_WITHOUT_CELERY, TEST_WITHOUT_REDIS_SERVER } = process.env
+  if (project === 'interop' && TEST_WITHOUT_CELERY !== undefined) return TEST_WITHOUT_CELERY
+  if (TEST_WITHOUT_REDIS_SERVER !== undefined && startsServers(file)) return TEST_WITHOUT_REDIS_SERVER
+  return undefined
+}
+
+/** Whether a test file says, by what it imports, that it starts Redis servers of its own. */
+function startsServers(file: string): boolean {
+  return /from '[^']*\/support\/redis-server\.js'/.test(readFileSync(file, 'utf8'))
+}

@@ -1,0 +1,84 @@
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { tempDir } from './temp-dir.js'
+
+/** Files of PEM. */
+export interface Certificates {
+  readonly ca: string
+  /** Of a certificate for the name `localhost`, by that authority. */
+  readonly serverCertificate: string
+  readonly serverKey: string
+  readonly clientCertificate: string
+  readonly clientKey: string
+  /** Another authority, which signed none of these. */
+  readonly otherCa: string
+}
+
+/** Make an authority and certificates with `openssl`, in a directory that is removed when the test ends. */
+export async function makeCertificates(): Promise<Certificates> {
+  const directory = await tempDir()
+  const file = (name: string): string => path.join(directory, name)
+  const makeAuthority = async (name: string): Promise<void> => {
+    await openssl([
+      'req',
+      '-x509',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+      ...newKey(file(`${name}.key`)),
+      '-out',
+      file(`${name}.pem`),
+    ])
+  }
+  const issue = async (name: string, subject: string): Promise<void> => {
+    const [request, extensions] = [file(`${name}.csr`), file(`${name}.ext`)]
+    await writeFile(extensions, 'subjectAltName=DNS:localhost\n')
+    await openssl([
+      'req',
+      '-nodes',
+      '-subj',
+      `/CN=${subject}`,
+      ...newKey(file(`${name}.key`)),
+      '-out',
+      request,
+    ])
+    const signer = ['-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial']
+    await openssl([
+      'x509',
+      '-req',
+      '-days',
+      '2',
+      '-in',
+      request,
+      ...signer,
+      '-extfile',
+      extensions,
+      '-out',
+      file(`${name}.pem`),
+    ])
+  }
+  await Promise.all([makeAuthority('ca'), makeAuthority('other-ca')])
+  // One after the other: both write the authority's serial number.
+  await issue('server', 'localhost')
+  await issue('client', 'a client')
+  return {
+    ca: file('ca.pem'),
+    serverCertificate: file('server.pem'),
+    serverKey: file('server.key'),
+    clientCertificate: file('client.pem'),
+    clientKey: file('client.key'),
+    otherCa: file('other-ca.pem'),
+  }
+}
+
+function newKey(file: string): string[] {
+  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', file]
+}
+
+async function openssl(args: readonly string[]): Promise<void> {
+  await promisify(execFile)('openssl', args)
+}

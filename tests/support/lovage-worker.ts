@@ -1,0 +1,21 @@
+import path from 'node:path'
+import { startProcess, type RunningProcess } from './start-process.js'
+import type { CelerySettings, WorkerOptions } from '../../src/index.js'
+
+/**
+ * Start a Lovage worker with the tasks of shared-tasks.ts in a process of its own. It consumes when this resolves, and
+ * is killed when the test ends.
+ */
+export async function startLovageWorker(
+  settings: CelerySettings,
+  options: WorkerOptions = {},
+): Promise<RunningProcess> {
+  const program = path.join(import.meta.dirname, 'lovage-worker-process.ts')
+  const worker = startProcess(
+    process.execPath,
+    ['--import', 'tsx', program, JSON.stringify(settings), JSON.stringify(options)],
+    { cwd: path.resolve(import.meta.dirname, '../..') },
+  )
+  await worker.waitForLine(/ready\./)
+  return worker
+}
