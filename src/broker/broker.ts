@@ -1,0 +1,124 @@
+/**
+ * The broker moves envelopes and has no opinion on their content.
+ *
+ * Two implementations stand behind these interfaces, Redis and memory; one conformance suite runs on both.
+ */
+
+/** A message on its way to a queue: the whole envelope (wire protocol, section 2) as JSON text. */
+export interface OutgoingMessage {
+  readonly queue: string
+  /** 0 to 9, 0 the most urgent (section 5.4); chooses the priority list. */
+  readonly priority: number
+  readonly envelope: string
+}
+
+export interface PublishOptions {
+  /** Milliseconds after which the publish settles with an error. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A message handed to a consumer, which has to ack, release, requeue, park or bury it. */
+export interface Delivery {
+  /**
+   * Identity while unacked: the field in `unacked`. The sender's delivery tag, or one of our own where the
+   * sender's is in flight already.
+   */
+  readonly tag: string
+  readonly queue: string
+  /** The envelope's text exactly as it stood on the list. */
+  readonly envelope: string
+  /** It was parked and its ETA has come, by the broker's clock; do not compare it with another. */
+  readonly isDue: boolean
+}
+
+/** An element of a queue that is no envelope. It is in the dead letters already. */
+export interface UnreadableElement {
+  readonly queue: string
+  readonly deadLetterId: string
+}
+
+export interface Claim {
+  /** Empty when every queue is. */
+  readonly deliveries: readonly Delivery[]
+  readonly unreadable: readonly UnreadableElement[]
+  /** Milliseconds until the next parked message of these queues falls due, by the broker's clock. */
+  readonly nextDueMs: number | undefined
+}
+
+/** Why a message was set aside, for the person who looks at it. */
+export interface DeadLetterReason {
+  /** Stable, such as `NOT_REGISTERED` or `CONTENT_DISALLOWED`. */
+  readonly code: string
+  readonly message: string
+}
+
+export interface DeadLetter extends DeadLetterReason {
+  readonly id: string
+  readonly queue: string
+  readonly diedAt: Date
+  /** The element exactly as it stood on the list. */
+  readonly envelope: string
+}
+
+export interface DeadLetters {
+  count(): Promise<number>
+  /** Newest first. */
+  list(options?: { readonly limit?: number; readonly offset?: number }): Promise<DeadLetter[]>
+}
+
+export interface ConsumerOptions {
+  readonly queues: readonly string[]
+  /** Names the consumer's lease; unique per start of a worker. */
+  readonly consumerId: string
+}
+
+/**
+ * Takes messages of some queues and holds them until their fate is recorded.
+ *
+ * Between `claim` and `ack` (or its siblings) a message is in `unacked`, and this consumer's lease says that
+ * it is alive and holds it. The lease is renewed from `start` until `stop`, and messages of consumers whose
+ * lease ran out are put back meanwhile.
+ */
+export interface Consumer {
+  start(): Promise<void>
+  /** Take up to `limit` messages, due parked ones first, and record them as unacked. Does not wait. */
+  claim(limit: number): Promise<Claim>
+  /**
+   * Resolves when there may be something to claim: a push to one of the queues, `timeoutMs` over, or
+   * `signal` aborted. Never removes a message.
+   */
+  waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>
+  /** Done with. Messages that were restored to another consumer meanwhile are left to it. */
+  ack(tags: readonly string[]): Promise<void>
+  /** Keep it in `unacked`, off this consumer's hands, until `eta`; any consumer may then claim it. */
+  park(delivery: Delivery, eta: Date): Promise<void>
+  /** Put back at the front of its queue, marked redelivered: a stop. */
+  release(deliveries: readonly Delivery[]): Promise<void>
+  /** Put back at the end of its queue, marked redelivered: a rejection with requeue. */
+  requeue(delivery: Delivery): Promise<void>
+  /** Move to the dead letters with a reason. */
+  bury(delivery: Delivery, reason: DeadLetterReason): Promise<void>
+  /** Give up the lease. What is still held is put back by others, so release first. */
+  stop(): Promise<void>
+}
+
+export interface Broker {
+  /** Credentials replaced, for logs and banners. */
+  readonly url: string
+  /**
+   * Push messages; those of one turn of the event loop share a write.
+   *
+   * @throws PublishError when they could not be handed over in time; it says whether they may have been.
+   */
+  publish(message: OutgoingMessage, options?: PublishOptions): Promise<void>
+  consumer(options: ConsumerOptions): Consumer
+  /** Waiting messages over all priority lists. */
+  queueLength(queue: string): Promise<number>
+  /** Drop all waiting messages; returns how many there were. */
+  purge(queue: string): Promise<number>
+  readonly deadLetters: DeadLetters
+  /** Round trip in milliseconds. */
+  ping(timeoutMs: number): Promise<number>
+  close(): Promise<void>
+}

@@ -1,0 +1,159 @@
+-- claim.lua: take messages off queues and record them as unacked and held by one consumer, in one step.
+--
+-- KEYS[1]       unacked        hash: delivery tag -> '[envelope, exchange, routing key]'
+-- KEYS[2]       unacked_index  zset: delivery tag scored by claim time, Unix seconds of this server
+-- KEYS[3]       held           set of the delivery tags that this consumer holds
+-- KEYS[4..6]    dead letters   zset id -> time, hash id -> element, hash id -> information
+-- KEYS[7..6+Q]  parked         one zset a queue: delivery tag scored by its ETA
+-- KEYS[7+Q..]   queue lists    most urgent step first, the Q queues of a step side by side; the right end is the head
+-- ARGV[1]       how many messages at most
+-- ARGV[2]       how many of them to look for from the least urgent list upwards, so that it does not starve
+-- ARGV[3]       a fresh unique text, from which tags and dead letter ids are made where one is needed
+-- ARGV[4..]     names of the Q queues
+--
+-- Returns {seconds until the next ETA or '', due, fresh, unreadable}: due is {queue number, tag, record, ...}, fresh is
+-- {queue number, tag, envelope, ...}, unreadable is {queue number, dead letter id, ...}; numbers count from 1.
+--
+-- Cost: O(1) a message claimed, O(log M) for its index entry with M unacked messages; envelopes are not decoded
+-- unless they are written unusually. Messages are copied as text: cjson would write [] back as {} and round
+-- large integers, and a Python worker may be the one that restores the record.
+--
+-- Redis does not roll a script back, so every list is trimmed last: an error in between leaves a message in both
+-- places, never in none, and the next claim finds its tag taken and gives it one of our own.
+
+local UNACKED, INDEX, HELD = KEYS[1], KEYS[2], KEYS[3]
+local DEAD_INDEX, DEAD_ELEMENTS, DEAD_INFO = KEYS[4], KEYS[5], KEYS[6]
+local FIRST_PARKED = 7
+local limit, low_share, unique = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local FIRST_NAME = 4
+local queues = #ARGV - FIRST_NAME + 1
+local FIRST_LIST = FIRST_PARKED + queues
+
+local time = redis.call('TIME')
+local now = string.format('%d.%06d', time[1], time[2])
+local due, fresh, unreadable = {}, {}, {}
+local remaining = limit
+local made = 0
+
+local function make_id()
+  made = made + 1
+  return unique .. '-' .. made
+end
+
+-- The text after the only occurrence of a key, or nil where it stands more than once or not at all. Inside
+-- a JSON string the quotes would be escaped, so a hit is a key, though perhaps not the one that is meant.
+local function after_only(message, key)
+  local _, last = string.find(message, key, 1, true)
+  if last and not string.find(message, key, last + 1, true) then return last + 1 end
+end
+
+-- Returns tag (nil where the sender gave none), exchange and routing key as JSON texts; false if this is no object.
+local function identify(message, queue)
+  local at_tag = after_only(message, '"delivery_tag"')
+  local at_info = after_only(message, '"delivery_info"')
+  if at_tag and at_info then
+    local tag = string.match(message, '^%s*:%s*"([^"\\]+)"', at_tag)
+    local exchange, routing_key = string.match(message,
+      '^%s*:%s*{%s*"exchange"%s*:%s*("[^"\\]*")%s*,%s*"routing_key"%s*:%s*("[^"\\]*")', at_info)
+    if tag and exchange then return tag, exchange, routing_key end
+  end
+  local ok, envelope = pcall(cjson.decode, message)
+  if not ok or type(envelope) ~= 'table' or not string.find(message, '^%s*{') then return false end
+  local properties = type(envelope.properties) == 'table' and envelope.properties or {}
+  local info = type(properties.delivery_info) == 'table' and properties.delivery_info or {}
+  local tag = properties.delivery_tag
+  if type(tag) ~= 'string' or tag == '' then tag = nil end
+  local exchange = type(info.exchange) == 'string' and info.exchange or ''
+  local routing_key = type(info.routing_key) == 'string' and info.routing_key or queue
+  return tag, cjson.encode(exchange), cjson.encode(routing_key)
+end
+
+local function bury(queue_number, element)
+  local id = make_id()
+  local info = { code = 'UNREADABLE', message = 'the element is not a JSON object', queue = ARGV[FIRST_NAME + queue_number - 1] }
+  redis.call('HSET', DEAD_ELEMENTS, id, element)
+  redis.call('HSET', DEAD_INFO, id, cjson.encode(info))
+  redis.call('ZADD', DEAD_INDEX, now, id)
+  unreadable[#unreadable + 1] = queue_number
+  unreadable[#unreadable + 1] = id
+end
+
+local function take(list_number, count)
+  local key = KEYS[FIRST_LIST + list_number - 1]
+  local messages = redis.call('LRANGE', key, -count, -1)
+  if #messages == 0 then return end
+  local queue_number = (list_number - 1) % queues + 1
+  local queue = ARGV[FIRST_NAME + queue_number - 1]
+  local tags, records, scores, claimed, seen = {}, {}, {}, {}, {}
+  for i = #messages, 1, -1 do
+    local message = messages[i]
+    local tag, exchange, routing_key = identify(message, queue)
+    if tag == false then
+      bury(queue_number, message)
+    else
+      if not tag or seen[tag] then tag = make_id() end
+      seen[tag] = true
+      tags[#tags + 1] = tag
+      records[#records + 1] = '[' .. message .. ', ' .. exchange .. ', ' .. routing_key .. ']'
+      claimed[#claimed + 1] = message
+    end
+  end
+  if #tags > 0 then
+    -- Some senders give every message the same tag: one that is in flight must not be overwritten.
+    local taken = redis.call('HMGET', UNACKED, unpack(tags))
+    local fields = {}
+    for i = 1, #tags do
+      if taken[i] then tags[i] = make_id() end
+      fields[2 * i - 1], fields[2 * i] = tags[i], records[i]
+      scores[2 * i - 1], scores[2 * i] = now, tags[i]
+      fresh[#fresh + 1] = queue_number
+      fresh[#fresh + 1] = tags[i]
+      fresh[#fresh + 1] = claimed[i]
+    end
+    redis.call('HSET', UNACKED, unpack(fields))
+    redis.call('ZADD', INDEX, unpack(scores))
+    redis.call('SADD', HELD, unpack(tags))
+  end
+  redis.call('LTRIM', key, 0, -(#messages + 1))
+  remaining = remaining - #messages
+end
+
+local next_eta = ''
+for queue_number = 1, queues do
+  local parked = KEYS[FIRST_PARKED + queue_number - 1]
+  if remaining > 0 then
+    local found = redis.call('ZRANGEBYSCORE', parked, '-inf', now, 'WITHSCORES', 'LIMIT', 0, remaining)
+    for i = 1, #found, 2 do
+      local tag, eta = found[i], found[i + 1]
+      local record = redis.call('HGET', UNACKED, tag)
+      -- Whoever restored or claimed it meanwhile has rewritten the score, and then it is theirs.
+      if record and redis.call('ZSCORE', INDEX, tag) == eta then
+        redis.call('ZADD', INDEX, now, tag)
+        redis.call('SADD', HELD, tag)
+        due[#due + 1] = queue_number
+        due[#due + 1] = tag
+        due[#due + 1] = record
+        remaining = remaining - 1
+      end
+      redis.call('ZREM', parked, tag)
+    end
+  end
+  local first = redis.call('ZRANGE', parked, 0, 0, 'WITHSCORES')
+  if first[2] and (next_eta == '' or tonumber(first[2]) < tonumber(next_eta)) then next_eta = first[2] end
+end
+
+local lists = #KEYS - FIRST_LIST + 1
+local list_number = lists
+while low_share > 0 and remaining > 0 and list_number >= 1 do
+  local before = remaining
+  take(list_number, math.min(low_share, remaining))
+  low_share = low_share - (before - remaining)
+  list_number = list_number - 1
+end
+for number = 1, lists do
+  if remaining <= 0 then break end
+  take(number, remaining)
+end
+
+if next_eta ~= '' then next_eta = string.format('%.6f', math.max(0, tonumber(next_eta) - tonumber(now))) end
+return { next_eta, due, fresh, unreadable }

@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto'
+import { markRedelivered, readDeliveryInfo } from '../serialization/envelope.js'
+import { isPlainRecord } from '../serialization/plain-record.js'
+import { parseJson } from '../serialization/json.js'
+import { PublishError } from './errors.js'
+import { claimOrder } from './rotation.js'
+import { priorityStep } from './keys.js'
+import type {
+  Broker,
+  Claim,
+  Consumer,
+  ConsumerOptions,
+  DeadLetter,
+  Delivery,
+  UnreadableElement,
+} from './broker.js'
+
+const STEPS = [0, 3, 6, 9]
+
+interface Unacked {
+  readonly delivery: Delivery
+  /** Undefined while it is parked. */
+  consumerId: string | undefined
+}
+
+interface Parked {
+  readonly delivery: Delivery
+  readonly etaMs: number
+}
+
+/**
+ * A broker in the memory of one process: for tests, and for a first try without Redis. What waits is lost with
+ * the process. It passes the same conformance suite as the Redis one.
+ */
+export function createMemoryBroker(): Broker {
+  const lists = new Map<string, string[]>()
+  const unacked = new Map<string, Unacked>()
+  const parked = new Map<string, Parked[]>()
+  const dead: DeadLetter[] = []
+  const waiters = new Set<() => void>()
+  let closed = false
+
+  const listOf = (queue: string, step: number): string[] => {
+    const key = `${queue}\n${step}`
+    let list = lists.get(key)
+    if (list === undefined) lists.set(key, (list = []))
+    return list
+  }
+  const wakeAll = (): void => {
+    for (const wake of [...waiters]) wake()
+  }
+  const bury = (queue: string, envelope: string, code: string, message: string): string => {
+    const letter = { id: randomUUID(), queue, envelope, code, message, diedAt: new Date() }
+    dead.unshift(letter)
+    return letter.id
+  }
+  /** The head of a list is its end, as in Redis. */
+  const putBack = (delivery: Delivery, end: 'front' | 'back'): void => {
+    const list = listOf(delivery.queue, priorityStep(STEPS, readDeliveryInfo(delivery.envelope).priority))
+    const envelope = markRedelivered(delivery.envelope)
+    if (end === 'front') list.push(envelope)
+    else list.unshift(envelope)
+    wakeAll()
+  }
+
+  const untilDueMs = (queues: readonly string[]): number => {
+    const etas = queues.flatMap((queue) => parked.get(queue)?.[0]?.etaMs ?? [])
+    return Math.max(0, Math.min(...etas) - Date.now())
+  }
+
+  const consumer = ({ queues, consumerId }: ConsumerOptions): Consumer => {
+    const order = claimOrder(queues, 'round_robin')
+    const isMine = (tag: string): boolean => unacked.get(tag)?.consumerId === consumerId
+
+    const takeDue = (queue: string, limit: number): Delivery[] => {
+      const waiting = parked.get(queue) ?? []
+      const due = waiting.filter(({ etaMs }) => etaMs <= Date.now()).slice(0, limit)
+      parked.set(
+        queue,
+        waiting.filter((each) => !due.includes(each)),
+      )
+      return due.map(({ delivery }) => {
+        unacked.set(delivery.tag, { delivery, consumerId })
+        return { ...delivery, isDue: true }
+      })
+    }
+
+    const take = (
+      queue: string,
+      step: number,
+      limit: number,
+      unreadable: UnreadableElement[],
+    ): Delivery[] => {
+      const list = listOf(queue, step)
+      const taken = list.splice(Math.max(0, list.length - limit)).toReversed()
+      return taken.flatMap((envelope) => {
+        const sent = readTag(envelope)
+        if (sent === undefined) {
+          const deadLetterId = bury(queue, envelope, 'UNREADABLE', 'the element is not a JSON object')
+          unreadable.push({ queue, deadLetterId })
+          return []
+        }
+        const tag = sent === '' || unacked.has(sent) ? randomUUID() : sent
+        const delivery = { tag, queue, envelope, isDue: false }
+        unacked.set(tag, { delivery, consumerId })
+        return [delivery]
+      })
+    }
+
+    return {
+      start: () => Promise.resolve(),
+      claim(limit): Promise<Claim> {
+        const rotation = order.next(limit)
+        const deliveries: Delivery[] = []
+        const unreadable: UnreadableElement[] = []
+        const room = (): number => limit - deliveries.length
+        for (const queue of rotation.queues) deliveries.push(...takeDue(queue, room()))
+        const inOrder = STEPS.flatMap((step) => rotation.queues.map((queue) => ({ queue, step })))
+        let lowShare = Math.min(rotation.lowShare, room())
+        for (const { queue, step } of inOrder.toReversed()) {
+          const low = lowShare > 0 ? take(queue, step, lowShare, unreadable) : []
+          deliveries.push(...low)
+          lowShare -= low.length
+        }
+        for (const { queue, step } of inOrder) {
+          if (room() > 0) deliveries.push(...take(queue, step, room(), unreadable))
+        }
+        order.claimed(deliveries.length)
+        const untilDue = untilDueMs(queues)
+        const nextDueMs = untilDue === Infinity ? undefined : untilDue
+        return Promise.resolve({ deliveries, unreadable, nextDueMs })
+      },
+      waitForWork(timeoutMs, signal) {
+        const hasWork = queues.some((queue) => STEPS.some((step) => listOf(queue, step).length > 0))
+        if (hasWork || signal.aborted) return Promise.resolve()
+        return new Promise((resolve) => {
+          const finish = (): void => {
+            clearTimeout(timer)
+            waiters.delete(finish)
+            signal.removeEventListener('abort', finish)
+            resolve()
+          }
+          const timer = setTimeout(finish, Math.max(0, Math.min(timeoutMs, untilDueMs(queues), 60_000)))
+          waiters.add(finish)
+          signal.addEventListener('abort', finish, { once: true })
+        })
+      },
+      ack(tags) {
+        for (const tag of tags) if (isMine(tag)) unacked.delete(tag)
+        return Promise.resolve()
+      },
+      park(delivery, eta) {
+        if (!isMine(delivery.tag)) return Promise.resolve()
+        unacked.set(delivery.tag, { delivery, consumerId: undefined })
+        const waiting = parked.get(delivery.queue) ?? []
+        waiting.push({ delivery, etaMs: eta.getTime() })
+        waiting.sort((a, b) => a.etaMs - b.etaMs)
+        parked.set(delivery.queue, waiting)
+        return Promise.resolve()
+      },
+      release(deliveries) {
+        for (const delivery of deliveries.toReversed()) {
+          if (isMine(delivery.tag) && unacked.delete(delivery.tag)) putBack(delivery, 'front')
+        }
+        return Promise.resolve()
+      },
+      requeue(delivery) {
+        if (isMine(delivery.tag) && unacked.delete(delivery.tag)) putBack(delivery, 'back')
+        return Promise.resolve()
+      },
+      bury(delivery, reason) {
+        if (isMine(delivery.tag) && unacked.delete(delivery.tag)) {
+          bury(delivery.queue, delivery.envelope, reason.code, reason.message)
+        }
+        return Promise.resolve()
+      },
+      stop() {
+        // In one process nobody else notices a lease that runs out, so what is still held goes back at once.
+        const mine = [...unacked.values()].filter((each) => each.consumerId === consumerId)
+        return this.release(mine.map(({ delivery }) => delivery))
+      },
+    }
+  }
+
+  return {
+    url: 'memory://',
+    publish({ queue, priority, envelope }, { signal } = {}) {
+      if (closed) return Promise.reject(closedError())
+      if (signal?.aborted) return Promise.reject(signal.reason as Error)
+      listOf(queue, priorityStep(STEPS, priority)).unshift(envelope)
+      wakeAll()
+      return Promise.resolve()
+    },
+    consumer,
+    queueLength: (queue) => Promise.resolve(STEPS.reduce((sum, step) => sum + listOf(queue, step).length, 0)),
+    purge(queue) {
+      const count = STEPS.reduce((sum, step) => sum + listOf(queue, step).splice(0).length, 0)
+      return Promise.resolve(count)
+    },
+    deadLetters: {
+      count: () => Promise.resolve(dead.length),
+      list: ({ limit = 100, offset = 0 } = {}) => Promise.resolve(dead.slice(offset, offset + limit)),
+    },
+    ping: () => Promise.resolve(0),
+    close() {
+      closed = true
+      wakeAll()
+      return Promise.resolve()
+    },
+  }
+}
+
+function closedError(): PublishError {
+  return new PublishError('BROKER_CLOSED', 'the broker was closed', { mayHaveBeenSent: false })
+}
+
+/** The sender's delivery tag, empty where there is none; undefined for what is no JSON object. */
+function readTag(envelope: string): string | undefined {
+  try {
+    return readDeliveryInfo(envelope).deliveryTag
+  } catch {
+    return isJsonObject(envelope) ? '' : undefined
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return isPlainRecord(parseJson(text))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,101 @@
+import {
+  closeRedis,
+  openRedis,
+  ready,
+  roundTripMs,
+  type RedisClient,
+  type RedisConnectionOptions,
+} from '../redis/connect.js'
+import { redactUrls, type Log } from '../log.js'
+import { redisDeadLetters } from './dead-letters.js'
+import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.js'
+import { createOutbox } from './outbox.js'
+import { pushMessages } from './publish.js'
+import { createRedisConsumer } from './redis-consumer.js'
+import type { Broker, Consumer } from './broker.js'
+import type { QueueOrderStrategy } from './rotation.js'
+
+export interface RedisBrokerOptions extends Partial<BrokerKeyOptions> {
+  readonly connection: RedisConnectionOptions
+  readonly visibilityTimeoutMs?: number
+  readonly leaseMs?: number
+  readonly publishTimeoutMs?: number
+  readonly queueOrderStrategy?: QueueOrderStrategy
+  readonly log: Log
+}
+
+/**
+ * The broker on Redis: Celery's keys and messages (wire protocol, sections 1 to 9).
+ *
+ * Opens one connection for commands, and with the first consumer a second one on which the
+ * server announces new messages.
+ */
+export function createRedisBroker(options: RedisBrokerOptions): Broker {
+  const { connection, log } = options
+  const keyOptions: BrokerKeyOptions = { ...DEFAULT_KEY_OPTIONS, ...options }
+  const keys = brokerKeys(keyOptions)
+  const opened: RedisClient[] = []
+  const open = (purpose: string): RedisClient => {
+    const client = openRedis(connection, purpose, log)
+    opened.push(client)
+    return client
+  }
+
+  const client = open('broker')
+  let subscriber: RedisClient | undefined
+  /** Queues whose binding was written since the connection stands; a restarted server may have lost them. */
+  const declared = new Set<string>()
+  client.on('close', () => declared.clear())
+
+  const outbox = createOutbox({
+    push: (messages) =>
+      client.status === 'ready' ? pushMessages(client, keys, keyOptions, declared, messages) : false,
+    defaultTimeoutMs: options.publishTimeoutMs ?? 5000,
+    now: Date.now,
+  })
+  client.on('ready', () => outbox.flush())
+
+  return {
+    url: redactUrls(connection.url),
+    publish: (message, publishOptions = {}) => outbox.add(message, publishOptions),
+
+    consumer(consumerOptions): Consumer {
+      subscriber ??= open('wake-up')
+      return createRedisConsumer({
+        ...consumerOptions,
+        client,
+        subscriber,
+        keys,
+        sep: keyOptions.sep,
+        prioritySteps: keyOptions.prioritySteps,
+        queueOrderStrategy: options.queueOrderStrategy ?? 'round_robin',
+        visibilityTimeoutMs: options.visibilityTimeoutMs ?? 3_600_000,
+        leaseMs: options.leaseMs ?? 30_000,
+        log,
+      })
+    },
+
+    async queueLength(queue) {
+      await ready(client)
+      const lengths = await Promise.all(keys.lists(queue).map((list) => client.llen(list)))
+      return lengths.reduce((sum, length) => sum + length, 0)
+    },
+
+    async purge(queue) {
+      await ready(client)
+      const transaction = client.multi()
+      for (const list of keys.lists(queue)) transaction.llen(list).del(list)
+      const replies = (await transaction.exec()) ?? []
+      return replies.reduce((sum, [, reply], i) => (i % 2 === 0 ? sum + Number(reply) : sum), 0)
+    },
+
+    deadLetters: redisDeadLetters(client, keys),
+
+    ping: (timeoutMs) => roundTripMs(client, timeoutMs),
+
+    async close() {
+      outbox.close()
+      await Promise.all(opened.map((each) => closeRedis(each)))
+    },
+  }
+}

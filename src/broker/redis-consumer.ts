@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import { loadScript } from '../redis/script.js'
+import { deadLetterInformation } from './dead-letters.js'
+import { claimOrder, type QueueOrderStrategy } from './rotation.js'
+import { createUpkeep } from './upkeep.js'
+import { putBack, type PutBackItem } from './put-back.js'
+import { bindingMember } from './publish.js'
+import { readUnackedRecord } from './unacked.js'
+import { createWakeUp } from './wake-up.js'
+import type {
+  Claim,
+  Consumer,
+  ConsumerOptions,
+  DeadLetterReason,
+  Delivery,
+  UnreadableElement,
+} from './broker.js'
+import type { BrokerKeys } from './keys.js'
+import type { Log } from '../log.js'
+import { ready, type RedisClient } from '../redis/connect.js'
+
+const claimScript = loadScript(new URL('./lua/claim.lua', import.meta.url))
+const ackScript = loadScript(new URL('./lua/ack.lua', import.meta.url))
+const parkScript = loadScript(new URL('./lua/park.lua', import.meta.url))
+const buryScript = loadScript(new URL('./lua/bury.lua', import.meta.url))
+
+/** Lua's stack holds some thousands of values; a claim passes two for each message. */
+const MOST_PER_CLAIM = 500
+const MOST_PER_ACK = 500
+
+export interface RedisConsumerOptions extends ConsumerOptions {
+  readonly client: RedisClient
+  /** For wake-ups only; undefined polls. */
+  readonly subscriber: RedisClient | undefined
+  readonly keys: BrokerKeys
+  readonly sep: string
+  readonly prioritySteps: readonly number[]
+  readonly queueOrderStrategy: QueueOrderStrategy
+  readonly visibilityTimeoutMs: number
+  readonly leaseMs: number
+  readonly log: Log
+}
+
+type ClaimReply = [
+  nextDueSeconds: string,
+  due: FlatTriples,
+  fresh: FlatTriples,
+  unreadable: (number | string)[],
+]
+/** Queue number (from 1), tag, text; repeated. */
+type FlatTriples = (number | string)[]
+
+export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
+  const { client, keys, queues, consumerId, prioritySteps } = options
+  const held = keys.held(consumerId)
+  const order = claimOrder(queues, options.queueOrderStrategy)
+  const wakeUp = createWakeUp(client, options.subscriber)
+  const upkeep = createUpkeep(options)
+  const lists = queues.flatMap((queue) => keys.lists(queue))
+
+  const putBackHeld = (deliveries: readonly Delivery[], end: 'front' | 'back'): Promise<number> => {
+    const items: PutBackItem[] = deliveries.map(({ tag, queue, envelope }) => ({ tag, queue, envelope }))
+    return putBack(client, keys, prioritySteps, { kind: 'held', consumerId }, end, items)
+  }
+
+  return {
+    async start() {
+      await ready(client)
+      const pipeline = client.pipeline()
+      for (const queue of queues) pipeline.sadd(keys.binding(queue), bindingMember(queue, options.sep))
+      for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
+      await upkeep.start()
+    },
+
+    async claim(limit) {
+      const most = Math.min(limit, MOST_PER_CLAIM)
+      const rotation = order.next(most)
+      const claimKeys = [
+        keys.unacked,
+        keys.unackedIndex,
+        held,
+        ...keys.deadLetters,
+        ...rotation.queues.map((queue) => keys.parked(queue)),
+        ...prioritySteps.flatMap((step) => rotation.queues.map((queue) => keys.list(queue, step))),
+      ]
+      const reply = await claimScript.run(client, claimKeys, [
+        most,
+        rotation.lowShare,
+        randomUUID(),
+        ...rotation.queues,
+      ])
+      const claim = readClaim(reply as ClaimReply, rotation.queues)
+      order.claimed(claim.deliveries.length)
+      return claim
+    },
+
+    waitForWork: (timeoutMs, signal) => wakeUp.wait(lists, timeoutMs, signal),
+
+    async ack(tags) {
+      const acks: Promise<unknown>[] = []
+      for (let first = 0; first < tags.length; first += MOST_PER_ACK) {
+        const some = tags.slice(first, first + MOST_PER_ACK)
+        acks.push(ackScript.run(client, [keys.unacked, keys.unackedIndex, held], some))
+      }
+      await Promise.all(acks)
+    },
+
+    async park(delivery, eta) {
+      const parkKeys = [keys.unackedIndex, held, keys.parked(delivery.queue)]
+      await parkScript.run(client, parkKeys, [delivery.tag, (eta.getTime() / 1000).toFixed(6)])
+      // A claim may have overtaken it and be followed by a wait that does not know of this ETA.
+      wakeUp.interrupt()
+    },
+
+    async release(deliveries) {
+      // Each is pushed to the front, so the one to be read first has to be pushed last.
+      await putBackHeld(deliveries.toReversed(), 'front')
+    },
+
+    async requeue(delivery) {
+      await putBackHeld([delivery], 'back')
+    },
+
+    async bury(delivery: Delivery, reason: DeadLetterReason) {
+      const buryKeys = [keys.unacked, keys.unackedIndex, held, ...keys.deadLetters]
+      const information = deadLetterInformation(delivery.queue, reason)
+      await buryScript.run(client, buryKeys, [delivery.tag, randomUUID(), delivery.envelope, information])
+    },
+
+    stop: () => upkeep.stop(),
+  }
+}
+
+function readClaim([nextDueSeconds, due, fresh, unreadable]: ClaimReply, queues: readonly string[]): Claim {
+  const deliveries: Delivery[] = []
+  for (let i = 0; i < due.length; i += 3) {
+    const text = String(due[i + 2])
+    // A record that cannot be taken apart is handed on whole: it is found unreadable and set aside with its reason.
+    const envelope = readUnackedRecord(text)?.envelope ?? text
+    deliveries.push({ tag: String(due[i + 1]), queue: queueNumber(queues, due[i]), envelope, isDue: true })
+  }
+  for (let i = 0; i < fresh.length; i += 3) {
+    deliveries.push({
+      tag: fresh[i + 1] as string,
+      queue: queueNumber(queues, fresh[i]),
+      envelope: fresh[i + 2] as string,
+      isDue: false,
+    })
+  }
+  const elements: UnreadableElement[] = []
+  for (let i = 0; i < unreadable.length; i += 2) {
+    elements.push({ queue: queueNumber(queues, unreadable[i]), deadLetterId: String(unreadable[i + 1]) })
+  }
+  return {
+    deliveries,
+    unreadable: elements,
+    nextDueMs: nextDueSeconds === '' ? undefined : Number(nextDueSeconds) * 1000,
+  }
+}
+
+function queueNumber(queues: readonly string[], number: number | string | undefined): string {
+  return queues[Number(number) - 1] ?? ''
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import { loadScript } from '../redis/script.js'
+import { putBack, type PutBackItem } from './put-back.js'
+import { readUnackedRecord } from './unacked.js'
+import type { BrokerKeys } from './keys.js'
+import type { Log } from '../log.js'
+import type { RedisClient } from '../redis/connect.js'
+
+/**
+ * What a consumer does besides consuming: it shows that it lives, and puts back what the dead have left.
+ *
+ * Two clocks run side by side (wire protocol, section 7.4). Every consumer of this runtime has a lease, an entry in
+ * `lovage.leases`, and a set of the tags it holds; it renews both the lease and the index scores of what it
+ * holds. When a lease is over, whoever notices puts the messages of that set back at the front of their queues.
+ * A Python worker has no lease: its messages are restored when their score is older than the visibility timeout,
+ * as any Python worker would, under the same mutex.
+ *
+ * Invariant: a message is put back only by the script that, in the same step, finds its holder's claim void and
+ * removes it from `unacked`; so no two consumers put back the same one.
+ */
+export interface Upkeep {
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface UpkeepOptions {
+  readonly client: RedisClient
+  readonly keys: BrokerKeys
+  readonly consumerId: string
+  readonly prioritySteps: readonly number[]
+  readonly visibilityTimeoutMs: number
+  readonly leaseMs: number
+  readonly log: Log
+}
+
+const renewScript = loadScript(new URL('./lua/renew.lua', import.meta.url))
+const unlockScript = loadScript(new URL('./lua/unlock.lua', import.meta.url))
+
+/** Celery sweeps about this often. */
+const SWEEP_EVERY_MS = 100_000
+/** The mutex of the sweep goes by itself after this long, as kombu's. */
+const MUTEX_MS = 300_000
+const MOST_PER_SWEEP = 1000
+
+export function createUpkeep(options: UpkeepOptions): Upkeep {
+  const { client, keys, consumerId, log } = options
+  const held = keys.held(consumerId)
+  const stopping = new AbortController()
+  let lastSweepAt = 0
+  let running: Promise<void> = Promise.resolve()
+  let timer: NodeJS.Timeout | undefined
+
+  const round = async (): Promise<void> => {
+    const expired = await renewScript.run(
+      client,
+      [keys.leases, held, keys.unackedIndex],
+      [consumerId, options.leaseMs / 1000],
+    )
+    for (const id of expired as string[]) {
+      if (id === consumerId) continue
+      const count = await restoreExpired(options, id)
+      if (count > 0)
+        log.warn({ consumer: id, count }, 'put back the messages of a worker whose lease ran out')
+    }
+    const now = Date.now()
+    const sweepEveryMs = Math.min(SWEEP_EVERY_MS, options.visibilityTimeoutMs)
+    if (now - lastSweepAt >= sweepEveryMs) {
+      lastSweepAt = now
+      const count = await sweepOverdue(options)
+      if (count > 0) log.warn({ count }, 'put back messages that were unacked past the visibility timeout')
+    }
+  }
+
+  // Well within both limits, so that one missed round does not cost the lease.
+  const everyMs = Math.max(50, Math.min(options.leaseMs, options.visibilityTimeoutMs) / 3)
+
+  const schedule = (): void => {
+    if (stopping.signal.aborted) return
+    timer = setTimeout(() => {
+      running = round()
+        .catch((error: unknown) => {
+          log.warn({ err: error, consumer: consumerId }, 'could not renew the lease; trying again')
+        })
+        .finally(schedule)
+    }, everyMs)
+  }
+
+  return {
+    async start() {
+      await round()
+      schedule()
+    },
+    async stop() {
+      stopping.abort()
+      clearTimeout(timer)
+      await running
+      try {
+        // Only an empty-handed consumer leaves without a trace: what it still holds is restored by its lease.
+        if ((await client.exists(held)) === 0) await client.zrem(keys.leases, consumerId)
+      } catch (error) {
+        log.warn({ err: error, consumer: consumerId }, 'could not give up the lease; it runs out by itself')
+      }
+    },
+  }
+}
+
+async function restoreExpired(options: UpkeepOptions, deadConsumer: string): Promise<number> {
+  const { client, keys, prioritySteps } = options
+  const tags = await client.smembers(keys.held(deadConsumer))
+  const { items, orphans } = await readRecords(options, tags)
+  const claim = { kind: 'expired', consumerId: deadConsumer } as const
+  const count = await putBack(client, keys, prioritySteps, claim, 'front', items)
+  // Tags without a record were acked or restored by others: the script drops them, and with the last the lease.
+  if (orphans.length > 0) await putBack(client, keys, prioritySteps, claim, 'front', orphans)
+  return count
+}
+
+async function sweepOverdue(options: UpkeepOptions): Promise<number> {
+  const { client, keys, prioritySteps, visibilityTimeoutMs } = options
+  const token = randomUUID()
+  if ((await client.set(keys.unackedMutex, token, 'PX', MUTEX_MS, 'NX')) !== 'OK') return 0
+  try {
+    const [seconds = '0', micros = '0'] = (await client.time()).map(String)
+    const before = (Number(seconds) + Number(micros) / 1e6 - visibilityTimeoutMs / 1000).toFixed(6)
+    const tags = await client.zrevrangebyscore(keys.unackedIndex, before, '0', 'LIMIT', 0, MOST_PER_SWEEP)
+    const { items } = await readRecords(options, tags)
+    return await putBack(client, keys, prioritySteps, { kind: 'overdue', before }, 'front', items)
+  } finally {
+    await unlockScript.run(client, [keys.unackedMutex], [token])
+  }
+}
+
+async function readRecords(
+  { client, keys, log }: UpkeepOptions,
+  tags: readonly string[],
+): Promise<{ items: PutBackItem[]; orphans: PutBackItem[] }> {
+  const items: PutBackItem[] = []
+  const orphans: PutBackItem[] = []
+  if (tags.length === 0) return { items, orphans }
+  const records = await client.hmget(keys.unacked, ...tags)
+  tags.forEach((tag, i) => {
+    const text = records[i]
+    if (text === null || text === undefined) {
+      orphans.push({ tag, queue: '', envelope: '' })
+      return
+    }
+    const record = readUnackedRecord(text)
+    if (record === undefined)
+      log.warn({ deliveryTag: tag }, 'an unacked record cannot be read; left where it is')
+    // The anonymous exchange: the routing key is the queue (section 7.3).
+    else items.push({ tag, queue: record.routingKey, envelope: record.envelope })
+  })
+  return { items, orphans }
+}

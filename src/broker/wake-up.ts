@@ -1,0 +1,112 @@
+import type { RedisClient } from '../redis/connect.js'
+
+/**
+ * Says when a list may have got its first element, without taking anything off it.
+ *
+ * A blocking pop would move a message into a reply that can be lost, and the one blocking command that moves
+ * nothing (BLMOVE of a list to itself) watches a single list, where a worker has four for each queue. So the
+ * server is asked, by client tracking, to tell a second connection when one of the lists changes: one EXISTS
+ * over all lists registers the interest and answers whether there is something already.
+ *
+ * Where tracking cannot be had (denied by an ACL, or a server without it), lists are looked at every
+ * `POLL_MS` instead. docs/decisions/0001-waiting-for-work.md weighs the alternatives.
+ */
+export interface WakeUp {
+  /** Resolves when a list has elements, `timeoutMs` is over or `signal` aborts. */
+  wait(lists: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>
+  /** End the wait that is under way, or else the next one at once. */
+  interrupt(): void
+}
+
+const INVALIDATIONS = '__redis__:invalidate'
+/** How often lists are looked at where the server cannot tell. */
+const POLL_MS = 1000
+/** How often they are looked at where it can: a notification may be lost with its connection. */
+const SAFETY_POLL_MS = 5000
+
+/**
+ * @param client - runs the commands; its tracking mode is OPTIN, so that nothing else it reads is tracked.
+ * @param subscriber - a RESP2 connection that is used for this only; undefined polls.
+ */
+export function createWakeUp(client: RedisClient, subscriber: RedisClient | undefined): WakeUp {
+  let wake: (() => void) | undefined
+  let isDirty = false
+  let isInterrupted = false
+  let isArmed = false
+  let redirectTo: number | undefined
+  let mode: 'tracking' | 'polling' = subscriber === undefined ? 'polling' : 'tracking'
+
+  subscriber?.on('message', () => {
+    isDirty = true
+    wake?.()
+  })
+  const disarm = (): void => {
+    isArmed = false
+    wake?.()
+  }
+  client.on('close', disarm)
+  subscriber?.on('close', () => {
+    redirectTo = undefined
+    disarm()
+  })
+
+  const arm = async (to: RedisClient): Promise<void> => {
+    // A RESP2 connection that has subscribed can no longer be asked for its id.
+    if (redirectTo === undefined) {
+      const id = Number(await to.call('CLIENT', 'ID'))
+      await to.subscribe(INVALIDATIONS)
+      redirectTo = id
+    }
+    await client.call('CLIENT', 'TRACKING', 'OFF')
+    await client.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', redirectTo, 'OPTIN')
+    isArmed = true
+  }
+
+  const look = async (lists: readonly string[]): Promise<number> => {
+    if (mode === 'polling') return client.exists(...lists)
+    const replies = await client
+      .pipeline()
+      .call('CLIENT', 'CACHING', 'YES')
+      .exists(...lists)
+      .exec()
+    const [error, count] = replies?.[1] ?? [new Error('no reply')]
+    if (error) throw error
+    return Number(count)
+  }
+
+  return {
+    interrupt() {
+      isInterrupted = true
+      wake?.()
+    },
+    async wait(lists, timeoutMs, signal) {
+      if (mode === 'tracking' && !isArmed && subscriber?.status === 'ready') {
+        try {
+          await arm(subscriber)
+        } catch (error) {
+          if (!(error instanceof Error) || error.name !== 'ReplyError') throw error
+          mode = 'polling'
+        }
+      }
+      isDirty = false
+      const isEmpty = (await look(lists)) === 0
+      if (isInterrupted || !isEmpty || signal.aborted || isDirty) {
+        isInterrupted = false
+        return
+      }
+      const longest = isArmed ? SAFETY_POLL_MS : POLL_MS
+      await new Promise<void>((resolve) => {
+        const finish = (): void => {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', finish)
+          wake = undefined
+          isInterrupted = false
+          resolve()
+        }
+        const timer = setTimeout(finish, Math.max(0, Math.min(timeoutMs, longest)))
+        signal.addEventListener('abort', finish, { once: true })
+        wake = finish
+      })
+    },
+  }
+}

@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto'
+import { expect, it } from 'vitest'
+import { atTestEnd } from '../../support/at-test-end.js'
+import { encodeTaskMessage } from '../../../src/serialization/task-message.js'
+import { parseEnvelope } from '../../../src/serialization/envelope.js'
+import type { Broker, Consumer, Delivery } from '../../../src/broker/broker.js'
+
+export type MakeBroker = () => Promise<Broker>
+
+const NEVER = new AbortController().signal
+
+/** An envelope as a producer writes it; its task name tells messages apart. */
+export function envelopeFor(queue: string, task: string, priority = 0): string {
+  return encodeTaskMessage({ id: randomUUID(), task, queue, priority })
+}
+
+export function taskOf({ envelope }: { readonly envelope: string }): unknown {
+  return parseEnvelope(envelope).headers.task
+}
+
+export async function send(broker: Broker, queue: string, task: string, priority = 0): Promise<void> {
+  await broker.publish({ queue, priority, envelope: envelopeFor(queue, task, priority) })
+}
+
+export async function startConsumer(broker: Broker, ...queues: string[]): Promise<Consumer> {
+  const consumer = broker.consumer({ queues, consumerId: randomUUID() })
+  await consumer.start()
+  atTestEnd(() => consumer.stop())
+  return consumer
+}
+
+async function claimOne(consumer: Consumer): Promise<Delivery> {
+  const { deliveries } = await consumer.claim(1)
+  const [delivery] = deliveries
+  if (delivery === undefined) throw new Error('nothing to claim')
+  return delivery
+}
+
+/** What every broker does, whatever it is made of. */
+export function describeBroker(makeBroker: MakeBroker): void {
+  it('hands messages over in the order in which they were sent', async () => {
+    const broker = await makeBroker()
+    for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)
+    const consumer = await startConsumer(broker, 'q')
+    expect((await consumer.claim(2)).deliveries.map(taskOf)).toEqual(['a', 'b'])
+    expect((await consumer.claim(2)).deliveries.map(taskOf)).toEqual(['c'])
+    expect((await consumer.claim(2)).deliveries).toEqual([])
+  })
+
+  it('hands over the envelope exactly as it was sent', async () => {
+    const broker = await makeBroker()
+    const envelope = envelopeFor('q', 'ünïcode 🌿').replace(
+      '{',
+      '{ "unknown": [1e3, 12345678901234567890, {}], ',
+    )
+    await broker.publish({ queue: 'q', priority: 0, envelope })
+    const consumer = await startConsumer(broker, 'q')
+    expect((await claimOne(consumer)).envelope).toBe(envelope)
+  })
+
+  it('takes the most urgent step first: 0 before 3 before 6 before 9', async () => {
+    const broker = await makeBroker()
+    for (const priority of [9, 6, 3, 0]) await send(broker, 'q', `p${priority}`, priority)
+    const consumer = await startConsumer(broker, 'q')
+    expect((await consumer.claim(4)).deliveries.map(taskOf)).toEqual(['p0', 'p3', 'p6', 'p9'])
+  })
+
+  it('lets queues take turns, so that a long one does not starve the others', async () => {
+    const broker = await makeBroker()
+    for (let i = 0; i < 20; i++) await send(broker, 'long', 'long')
+    for (let i = 0; i < 3; i++) await send(broker, 'short', 'short')
+    const consumer = await startConsumer(broker, 'long', 'short')
+    const tasks: unknown[] = []
+    for (let i = 0; i < 6; i++) tasks.push(taskOf(await claimOne(consumer)))
+    expect(tasks).toEqual(['long', 'short', 'long', 'short', 'long', 'short'])
+  })
+
+  it('row 19: takes at least one message in ten from the less urgent steps while urgent ones keep coming', async () => {
+    const broker = await makeBroker()
+    for (let i = 0; i < 100; i++) await send(broker, 'q', 'urgent', 0)
+    for (let i = 0; i < 10; i++) await send(broker, 'q', 'patient', 9)
+    const consumer = await startConsumer(broker, 'q')
+    const tasks: unknown[] = []
+    for (let i = 0; i < 50; i++) tasks.push(taskOf(await claimOne(consumer)))
+    const patient = tasks.filter((task) => task === 'patient').length
+    expect(patient).toBeGreaterThanOrEqual(4)
+    expect(patient).toBeLessThanOrEqual(5)
+  })
+
+  it('never hands a message to two consumers', async () => {
+    const broker = await makeBroker()
+    for (let i = 0; i < 50; i++) await send(broker, 'q', `t${i}`)
+    const [one, two] = [await startConsumer(broker, 'q'), await startConsumer(broker, 'q')]
+    const claims = await Promise.all([one.claim(30), two.claim(30), one.claim(30), two.claim(30)])
+    const tasks = claims.flatMap(({ deliveries }) => deliveries.map(taskOf))
+    expect(new Set(tasks).size).toBe(50)
+    expect(tasks.length).toBe(50)
+  })
+
+  it('keeps apart messages that were given the same delivery tag (celery-ts gives all the tag "celery")', async () => {
+    const broker = await makeBroker()
+    for (const task of ['a', 'b', 'c']) {
+      const envelope = envelopeFor('q', task).replace(/"delivery_tag": ?"[^"]*"/, '"delivery_tag":"celery"')
+      await broker.publish({ queue: 'q', priority: 0, envelope })
+    }
+    const consumer = await startConsumer(broker, 'q')
+    const { deliveries } = await consumer.claim(3)
+    expect(deliveries.map(taskOf)).toEqual(['a', 'b', 'c'])
+    expect(new Set(deliveries.map(({ tag }) => tag)).size).toBe(3)
+    await consumer.ack([deliveries[0]?.tag ?? ''])
+    await consumer.release(deliveries.slice(1))
+    expect((await consumer.claim(3)).deliveries.map(taskOf)).toEqual(['b', 'c'])
+  })
+
+  it('sets an element that is no message aside, with its reason, and goes on', async () => {
+    const broker = await makeBroker()
+    await broker.publish({ queue: 'q', priority: 0, envelope: 'not json' })
+    await send(broker, 'q', 'good')
+    const consumer = await startConsumer(broker, 'q')
+    const claim = await consumer.claim(10)
+    expect(claim.deliveries.map(taskOf)).toEqual(['good'])
+    expect(claim.unreadable.map(({ queue }) => queue)).toEqual(['q'])
+    const letters = await broker.deadLetters.list()
+    expect(letters).toHaveLength(1)
+    expect(letters[0]).toMatchObject({ queue: 'q', code: 'UNREADABLE', envelope: 'not json' })
+    expect(letters[0]?.id).toBe(claim.unreadable[0]?.deadLetterId)
+  })
+
+  it('releases messages to the front of their queue in their old order, marked redelivered', async () => {
+    const broker = await makeBroker()
+    for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.release((await consumer.claim(2)).deliveries)
+    const { deliveries } = await consumer.claim(3)
+    expect(deliveries.map(taskOf)).toEqual(['a', 'b', 'c'])
+    const [released, untouched] = [deliveries[0], deliveries[2]].map((each) =>
+      parseEnvelope(each?.envelope ?? ''),
+    )
+    expect(released?.headers.redelivered).toBe(true)
+    expect(released?.properties.delivery_info.redelivered).toBe(true)
+    expect(untouched?.headers).not.toHaveProperty('redelivered')
+  })
+
+  it('Must 7.3: requeues a message at the end of the line of its own priority', async () => {
+    const broker = await makeBroker()
+    for (const task of ['a', 'b']) await send(broker, 'q', task, 6)
+    await send(broker, 'q', 'c', 9)
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.requeue(await claimOne(consumer))
+    expect((await consumer.claim(3)).deliveries.map(taskOf)).toEqual(['b', 'a', 'c'])
+  })
+
+  it('gives up a message for good when it is acknowledged', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const consumer = await startConsumer(broker, 'q')
+    const delivery = await claimOne(consumer)
+    await consumer.ack([delivery.tag])
+    await consumer.release([delivery])
+    expect(await broker.queueLength('q')).toBe(0)
+    expect((await consumer.claim(1)).deliveries).toEqual([])
+  })
+
+  it('moves a refused message to the dead letters with its reason, envelope untouched', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const consumer = await startConsumer(broker, 'q')
+    const delivery = await claimOne(consumer)
+    await consumer.bury(delivery, { code: 'NOT_REGISTERED', message: 'no task "a"' })
+    expect(await broker.deadLetters.count()).toBe(1)
+    const [letter] = await broker.deadLetters.list()
+    expect(letter).toMatchObject({ queue: 'q', code: 'NOT_REGISTERED', message: 'no task "a"' })
+    expect(letter?.envelope).toBe(delivery.envelope)
+    expect(Math.abs(Date.now() - (letter?.diedAt.getTime() ?? 0))).toBeLessThan(60_000)
+    await consumer.release([delivery])
+    expect(await broker.queueLength('q')).toBe(0)
+  })
+
+  it('parks a message until its ETA, and says when the next one is due', async () => {
+    const broker = await makeBroker()
+    for (const task of ['soon', 'late']) await send(broker, 'q', task)
+    const consumer = await startConsumer(broker, 'q')
+    const { deliveries } = await consumer.claim(2)
+    const [soon, late] = deliveries as [Delivery, Delivery]
+    await consumer.park(late, new Date(Date.now() + 3_600_000))
+    await consumer.park(soon, new Date(Date.now() + 150))
+    const { deliveries: none, nextDueMs = Infinity } = await consumer.claim(2)
+    expect(none).toEqual([])
+    expect(nextDueMs).toBeGreaterThan(0)
+    expect(nextDueMs).toBeLessThanOrEqual(150)
+    // Nothing is pushed when an ETA comes: the consumer waits for as long as the claim told it.
+    let due: readonly Delivery[] = []
+    for (let waited = nextDueMs; due.length === 0;) {
+      await consumer.waitForWork(waited, NEVER)
+      const claim = await consumer.claim(2)
+      due = claim.deliveries
+      waited = claim.nextDueMs ?? 0
+    }
+    expect(due.map(taskOf)).toEqual(['soon'])
+    expect(due[0]).toMatchObject({ tag: soon.tag, isDue: true, envelope: soon.envelope })
+  })
+
+  it('lets any consumer of the queue take a parked message that is due', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const [one, two] = [await startConsumer(broker, 'q'), await startConsumer(broker, 'q')]
+    const delivery = await claimOne(one)
+    await one.park(delivery, new Date(Date.now() - 1))
+    expect((await two.claim(1)).deliveries.map(taskOf)).toEqual(['a'])
+    await one.ack([delivery.tag])
+    await two.requeue(delivery)
+    expect(await broker.queueLength('q')).toBe(1)
+  })
+
+  it('wakes a waiting consumer for a message of any priority of any of its queues', async () => {
+    const broker = await makeBroker()
+    const consumer = await startConsumer(broker, 'p', 'q')
+    for (const [queue, priority] of [
+      ['p', 0],
+      ['q', 9],
+      ['q', 5],
+    ] as const) {
+      const start = performance.now()
+      const waiting = consumer.waitForWork(60_000, NEVER)
+      await send(broker, queue, 'a', priority)
+      await waiting
+      expect(performance.now() - start).toBeLessThan(4000)
+      const delivery = await claimOne(consumer)
+      await consumer.ack([delivery.tag])
+    }
+  })
+
+  it('ends a wait when its signal aborts', async () => {
+    const broker = await makeBroker()
+    const consumer = await startConsumer(broker, 'q')
+    const stop = new AbortController()
+    const waiting = consumer.waitForWork(60_000, stop.signal)
+    stop.abort()
+    await waiting
+  })
+
+  it('counts and purges messages of all priorities', async () => {
+    const broker = await makeBroker()
+    for (const priority of [0, 3, 9]) await send(broker, 'q', 'a', priority)
+    await send(broker, 'other', 'a')
+    expect(await broker.queueLength('q')).toBe(3)
+    expect(await broker.purge('q')).toBe(3)
+    expect(await broker.queueLength('q')).toBe(0)
+    expect(await broker.queueLength('other')).toBe(1)
+  })
+
+  it('refuses to publish when the signal has aborted, or after it was closed', async () => {
+    const broker = await makeBroker()
+    const message = { queue: 'q', priority: 0, envelope: envelopeFor('q', 'a') }
+    await expect(broker.publish(message, { signal: AbortSignal.abort() })).rejects.toThrow()
+    expect(await broker.queueLength('q')).toBe(0)
+    await broker.close()
+    await expect(broker.publish(message)).rejects.toMatchObject({
+      code: 'BROKER_CLOSED',
+      mayHaveBeenSent: false,
+    })
+  })
+}

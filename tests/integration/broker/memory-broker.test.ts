@@ -1,0 +1,7 @@
+import { describe } from 'vitest'
+import { createMemoryBroker } from '../../../src/broker/memory-broker.js'
+import { describeBroker } from './conformance.js'
+
+describe('memory broker', () => {
+  describeBroker(() => Promise.resolve(createMemoryBroker()))
+})
