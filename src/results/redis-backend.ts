@@ -1,0 +1,111 @@
+import {
+  closeRedis,
+  openRedis,
+  ready,
+  roundTripMs,
+  type RedisClient,
+  type RedisConnectionOptions,
+} from '../redis/connect.js'
+import { loadScript } from '../redis/script.js'
+import { parseResultMeta } from '../serialization/result-meta.js'
+import { serializerNamed } from '../serialization/serializers.js'
+import { redactUrls, type Log } from '../log.js'
+import { createResultSubscriptions, type ResultSubscriptions } from './subscriptions.js'
+import { streamUpdates, waitUntilReady } from './watching.js'
+import type { ResultBackend, StoredResult } from './result-backend.js'
+
+const storeScript = loadScript(new URL('./lua/store.lua', import.meta.url))
+
+export interface RedisBackendOptions {
+  readonly connection: RedisConnectionOptions
+  /** The backend's `global_keyprefix`; an underscore is added unless it ends in one of `: _ - .` (section 9). */
+  readonly globalKeyprefix?: string
+  /** Celery's `result_serializer`. @default 'json' */
+  readonly serializer?: string
+  readonly log: Log
+}
+
+/** How many results one script call stores. */
+const MOST_PER_CALL = 500
+
+/** Results on Redis: Celery's keys, texts and channels (wire protocol, section 10). */
+export function createRedisBackend(options: RedisBackendOptions): ResultBackend {
+  const { connection } = options
+  const serializer = serializerNamed(options.serializer ?? 'json')
+  const prefix = resultKeyPrefix(options.globalKeyprefix ?? '')
+  const keyOf = (taskId: string): string => prefix + taskId
+  const client = openRedis(connection, 'results', options.log)
+  let subscriptions: ResultSubscriptions | undefined
+
+  const fetchMany = async (taskIds: readonly string[]): Promise<(Buffer | null)[]> => {
+    await ready(client, {})
+    if (client.isCluster) return Promise.all(taskIds.map((id) => client.getBuffer(keyOf(id))))
+    return client.mgetBuffer(...taskIds.map(keyOf))
+  }
+  // Waiting costs a connection of its own, opened by the first who waits.
+  const watch = (...args: Parameters<ResultSubscriptions['watch']>): (() => void) => {
+    subscriptions ??= createResultSubscriptions({
+      client: openRedis(connection, 'result-waits', options.log),
+      channelOf: keyOf,
+      fetchMany,
+      parse: (stored) => parseResultMeta(stored, serializer),
+      log: options.log,
+    })
+    return subscriptions.watch(...args)
+  }
+
+  return {
+    url: redactUrls(connection.url),
+    keepsResults: true,
+
+    async store(results) {
+      const calls: Promise<unknown>[] = []
+      // On a cluster results spread over all slots, and a script may touch one slot only.
+      const most = client.isCluster ? 1 : MOST_PER_CALL
+      for (let first = 0; first < results.length; first += most) {
+        calls.push(storeSome(client, keyOf, results.slice(first, first + most)))
+      }
+      await Promise.all(calls)
+    },
+
+    async fetch(taskId) {
+      const [stored] = await fetchMany([taskId])
+      return stored ? parseResultMeta(stored, serializer) : undefined
+    },
+
+    async forget(taskIds) {
+      await ready(client, {})
+      await Promise.all(taskIds.map((id) => client.del(keyOf(id))))
+    },
+
+    wait: (taskId, waitOptions) => waitUntilReady(watch, taskId, waitOptions),
+    updates: (taskId, waitOptions) => streamUpdates(watch, taskId, waitOptions),
+
+    ping: (timeoutMs) => roundTripMs(client, timeoutMs),
+
+    async close() {
+      await Promise.all([closeRedis(client), subscriptions?.close()])
+    },
+  }
+}
+
+/** What stands in front of a task id in the result's key and channel (wire protocol, sections 1 and 9). */
+export function resultKeyPrefix(globalKeyprefix: string): string {
+  if (globalKeyprefix === '') return 'celery-task-meta-'
+  const separator = /[:_\-.]$/.test(globalKeyprefix) ? '' : '_'
+  return `${globalKeyprefix}${separator}celery-task-meta-`
+}
+
+function storeSome(
+  client: RedisClient,
+  keyOf: (taskId: string) => string,
+  results: readonly StoredResult[],
+): Promise<unknown> {
+  const keys: string[] = []
+  const args: (string | number | Buffer)[] = []
+  for (const { taskId, text, expiresSeconds } of results) {
+    keys.push(keyOf(taskId))
+    args.push(Math.floor(expiresSeconds), typeof text === 'string' ? text : Buffer.from(text))
+  }
+  return storeScript.run(client, keys, args)
+}

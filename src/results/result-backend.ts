@@ -1,0 +1,37 @@
+import type { ResultMeta } from '../serialization/result-meta.js'
+
+/** One state to store. `text` is the meta as JSON (or another result serializer's output), ready to write. */
+export interface StoredResult {
+  readonly taskId: string
+  readonly text: string | Uint8Array
+  /** Seconds; 0 keeps it for ever (Celery's `result_expires`). */
+  readonly expiresSeconds: number
+}
+
+export interface WaitOptions {
+  /** Milliseconds; undefined waits for as long as it takes. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Remembers what became of tasks (wire protocol, section 10). */
+export interface ResultBackend {
+  readonly url: string
+  /** False for the backend that forgets everything, Celery's default without `result_backend`. */
+  readonly keepsResults: boolean
+  /** Store and publish. A stored SUCCESS is not overwritten. */
+  store(results: readonly StoredResult[]): Promise<void>
+  /** Undefined where nothing is stored: PENDING, or unknown. */
+  fetch(taskId: string): Promise<ResultMeta | undefined>
+  forget(taskIds: readonly string[]): Promise<void>
+  /**
+   * Resolves with the meta as soon as its state is ready (SUCCESS, FAILURE, REVOKED).
+   *
+   * @throws TimeoutError when `timeoutMs` is over; the signal's reason when it aborts.
+   */
+  wait(taskId: string, options?: WaitOptions): Promise<ResultMeta>
+  /** Every state stored from now on, the present one first; ends after a ready state. */
+  updates(taskId: string, options?: WaitOptions): AsyncIterable<ResultMeta>
+  ping(timeoutMs: number): Promise<number>
+  close(): Promise<void>
+}

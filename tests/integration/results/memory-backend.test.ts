@@ -1,0 +1,7 @@
+import { describe } from 'vitest'
+import { createMemoryBackend } from '../../../src/results/memory-backend.js'
+import { describeResultBackend } from './conformance.js'
+
+describe('memory result backend', () => {
+  describeResultBackend(() => Promise.resolve(createMemoryBackend()))
+})

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { atTestEnd } from '../../support/at-test-end.js'
+import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
+import { describeResultBackend, stored } from './conformance.js'
+import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
+import { silentLog } from '../../../src/log.js'
+import { startProxy } from '../../support/tcp-proxy.js'
+import type { ResultBackend } from '../../../src/results/result-backend.js'
+
+let server: RedisServer
+
+beforeAll(async () => {
+  server = await startRedis()
+})
+afterAll(() => server.stop())
+
+async function makeBackend(
+  options: Partial<RedisBackendOptions> = {},
+  url = server.url,
+): Promise<ResultBackend> {
+  const backend = createRedisBackend({ connection: { url }, log: silentLog, ...options })
+  atTestEnd(() => backend.close())
+  await backend.ping(5000)
+  return backend
+}
+
+describe('Redis result backend', () => {
+  describeResultBackend(makeBackend)
+
+  it('Must 10.1, 10.2, 10.6: stores with a TTL and publishes the same text on the channel of the key', async () => {
+    const backend = await makeBackend()
+    const redis = redisClient(server.url)
+    const listener = redisClient(server.url)
+    const id = randomUUID()
+    const key = `celery-task-meta-${id}`
+    await listener.subscribe(key)
+    const published = new Promise((resolve) => listener.on('message', (_channel, text) => resolve(text)))
+    const result = stored(id, 'SUCCESS', 5, { expiresSeconds: 86_400 })
+    await backend.store([result])
+    expect(await published).toBe(result.text)
+    expect(await redis.get(key)).toBe(result.text)
+    expect(await redis.ttl(key)).toBeGreaterThan(86_390)
+  })
+
+  it('Must 10.2: stores without a TTL where results are kept for ever', async () => {
+    const backend = await makeBackend()
+    const redis = redisClient(server.url)
+    const id = randomUUID()
+    await backend.store([stored(id, 'SUCCESS', 5, { expiresSeconds: 0 })])
+    expect(await redis.ttl(`celery-task-meta-${id}`)).toBe(-1)
+  })
+
+  it('protects a SUCCESS that another writer stored with other spacing or key order', async () => {
+    const backend = await makeBackend()
+    const redis = redisClient(server.url)
+    for (const text of [
+      '{"status":"SUCCESS","result":1,"task_id":"x"}',
+      '{"task_id": "x", "result": 1, "status": "SUCCESS"}',
+    ]) {
+      const id = randomUUID()
+      await redis.set(`celery-task-meta-${id}`, text)
+      await backend.store([stored(id, 'FAILURE', null)])
+      expect(await redis.get(`celery-task-meta-${id}`)).toBe(text)
+    }
+  })
+
+  it.each([
+    ['res', 'res_'],
+    ['res:', 'res:'],
+    ['res-', 'res-'],
+    ['res.', 'res.'],
+    ['res_', 'res_'],
+  ])('Must 9.2: puts the key prefix %j in front as %j', async (globalKeyprefix, prefix) => {
+    const backend = await makeBackend({ globalKeyprefix })
+    const redis = redisClient(server.url)
+    const id = randomUUID()
+    await backend.store([stored(id, 'SUCCESS', 1)])
+    expect(await redis.exists(`${prefix}celery-task-meta-${id}`)).toBe(1)
+  })
+
+  it('keeps a result of bytes (msgpack) as it is', async () => {
+    const backend = await makeBackend({ serializer: 'msgpack' })
+    const { serializerNamed } = await import('../../../src/serialization/serializers.js')
+    const id = randomUUID()
+    const text = serializerNamed('msgpack').encode({ status: 'SUCCESS', result: 5, task_id: id })
+    await backend.store([{ taskId: id, text, expiresSeconds: 60 }])
+    expect(await backend.wait(id, { timeoutMs: 5000 })).toMatchObject({ status: 'SUCCESS', result: 5 })
+  })
+
+  it('waits for any number of tasks on one connection, and leaves no subscription behind', async () => {
+    const backend = await makeBackend()
+    const redis = redisClient(server.url)
+    const ids = Array.from({ length: 100 }, () => randomUUID())
+    const waits = ids.map((id) => backend.wait(id, { timeoutMs: 10_000 }))
+    const subscribed = async (): Promise<number> => {
+      const channels = (await redis.call('PUBSUB', 'CHANNELS', 'celery-task-meta-*')) as string[]
+      return ids.filter((id) => channels.includes(`celery-task-meta-${id}`)).length
+    }
+    await vi.waitFor(async () => expect(await subscribed()).toBe(100), { timeout: 5000 })
+    const clients = String(await redis.call('CLIENT', 'LIST', 'TYPE', 'PUBSUB'))
+    expect(clients.split('\n').filter((line) => / sub=100 /.test(line))).toHaveLength(1)
+    await backend.store(ids.map((id) => stored(id, 'SUCCESS', 1)))
+    await Promise.all(waits)
+    await vi.waitFor(async () => expect(await subscribed()).toBe(0), { timeout: 5000 })
+  })
+
+  it('row 39: a wait survives a cut connection, also when the result was stored meanwhile', async () => {
+    const proxy = await startProxy({ port: server.port })
+    const behindProxy = await makeBackend({}, `redis://127.0.0.1:${proxy.port}/0`)
+    const direct = await makeBackend()
+    const redis = redisClient(server.url)
+    const id = randomUUID()
+    const waiting = behindProxy.wait(id, { timeoutMs: 20_000 })
+    const channels = (): Promise<unknown> => redis.call('PUBSUB', 'NUMSUB', `celery-task-meta-${id}`)
+    await vi.waitFor(async () => expect(await channels()).toEqual([`celery-task-meta-${id}`, 1]), {
+      timeout: 5000,
+    })
+    proxy.pause()
+    proxy.cut()
+    await direct.store([stored(id, 'SUCCESS', 'stored meanwhile')])
+    proxy.resume()
+    expect(await waiting).toMatchObject({ result: 'stored meanwhile' })
+  })
+})
