@@ -1,0 +1,207 @@
+import { createBackend, createBroker } from './transports.js'
+import { createSender, type SendOptions, type SendTask } from './send-task.js'
+import { createTask, type Task } from './task.js'
+import { InvalidArgumentError, describeValue } from '../errors.js'
+import { registerTask, type RegisteredTask, type TaskFunction } from './registered-task.js'
+import { resolveSettings, type CelerySettings, type Settings } from './settings.js'
+import { AsyncResult } from '../results/async-result.js'
+import { silentLog, type Log } from '../log.js'
+import type { z } from 'zod'
+import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOptions } from './task-options.js'
+import type { Broker } from '../broker/broker.js'
+import type { ResultBackend } from '../results/result-backend.js'
+import type { Schedule } from '../schedules/schedule.js'
+import type { Signature } from '../canvas/signature.js'
+import type { TaskContext } from './task-context.js'
+import type { RunningWorker, WorkerOptions } from './worker-options.js'
+
+/** A call that beat sends again and again. */
+export interface PeriodicTask {
+  readonly name: string
+  readonly schedule: Schedule
+  readonly signature: Signature
+}
+
+export interface AppOptions extends CelerySettings {
+  /** Where the library writes; it is silent by default. */
+  readonly log?: Log
+}
+
+/**
+ * An application: its settings, its tasks, and the way to its broker and result backend.
+ *
+ * Nothing is connected before it is needed. Several apps live side by side in one process.
+ */
+export class Celery {
+  readonly name: string
+  #given: CelerySettings
+  #settings: Settings
+  #log: Log
+  readonly #tasks = new Map<string, RegisteredTask>()
+  readonly #periodicTasks: PeriodicTask[] = []
+  #broker: Broker | undefined
+  #backend: ResultBackend | undefined
+  #send: SendTask | undefined
+
+  /** @throws SettingsError with one line for each setting at fault. */
+  constructor(name: string, options: AppOptions = {}) {
+    const { log = silentLog, ...settings } = options
+    this.name = name
+    this.#log = log
+    this.#given = settings
+    this.#settings = resolveSettings(settings)
+  }
+
+  get settings(): Settings {
+    return this.#settings
+  }
+
+  get log(): Log {
+    return this.#log
+  }
+
+  /**
+   * Replace some settings before the app is used, as the command's flags do to an app that it loads.
+   *
+   * @throws InvalidArgumentError where a task was sent, or a worker started, already; SettingsError.
+   */
+  configure(options: AppOptions): void {
+    if (this.#broker !== undefined || this.#backend !== undefined) {
+      throw new InvalidArgumentError(
+        `app ${describeValue(this.name)} is in use and cannot be configured any more`,
+      )
+    }
+    const { log = this.#log, ...settings } = options
+    const given = { ...this.#given, ...settings }
+    this.#settings = resolveSettings(given)
+    this.#given = given
+    this.#log = log
+  }
+
+  /**
+   * Register a function as a task under a name that Python may use as well.
+   *
+   * @throws InvalidArgumentError where the name is taken or the arguments are wrong.
+   */
+  task<Args extends unknown[], Result>(
+    name: string,
+    fn: (...args: Args) => Result | Promise<Result>,
+  ): Task<Args, Result>
+  task<Args extends unknown[], Result>(
+    name: string,
+    options: BoundTaskOptions,
+    fn: (task: TaskContext, ...args: Args) => Result | Promise<Result>,
+  ): Task<Args, Result>
+  task<Schema extends z.ZodObject, Result>(
+    name: string,
+    options: ParamsTaskOptions<Schema>,
+    fn: (params: z.output<Schema>, task: TaskContext) => Result | Promise<Result>,
+  ): Task<[params: z.input<Schema>], Result>
+  task<Args extends unknown[], Result>(
+    name: string,
+    options: PlainTaskOptions,
+    fn: (...args: Args) => Result | Promise<Result>,
+  ): Task<Args, Result>
+  task(name: string, optionsOrFn: AnyTaskOptions | TaskFunction, fn?: TaskFunction): Task<never, unknown> {
+    const options = typeof optionsOrFn === 'function' ? {} : optionsOrFn
+    const body = typeof optionsOrFn === 'function' ? optionsOrFn : fn
+    if (this.#tasks.has(name))
+      throw new InvalidArgumentError(`a task ${describeValue(name)} is registered already`)
+    const registered = registerTask(name, options, body as TaskFunction)
+    this.#tasks.set(name, registered)
+    return createTask({
+      name,
+      pack: registered.pack,
+      send: (...call) => this.#sender()(...call),
+    })
+  }
+
+  /** A task that only others implement, a Python worker for instance. */
+  remoteTask<Args extends readonly unknown[] = unknown[], Result = unknown>(
+    name: string,
+  ): Task<Args, Result> {
+    return createTask({
+      name,
+      pack: (args, kwargs = {}) => ({ args, kwargs }),
+      send: (...call) => this.#sender()(...call),
+    })
+  }
+
+  /** Tasks registered here, by name. */
+  get tasks(): ReadonlyMap<string, RegisteredTask> {
+    return this.#tasks
+  }
+
+  /**
+   * Send a call by name. Resolves when the message is in its queue.
+   *
+   * @throws PublishError within `publishTimeoutMs` when the broker cannot be reached, EncodeError,
+   *   InvalidArgumentError.
+   */
+  async sendTask<Result = unknown>(
+    name: string,
+    args: readonly unknown[] = [],
+    kwargs: Readonly<Record<string, unknown>> = {},
+    options: SendOptions = {},
+  ): Promise<AsyncResult<Result>> {
+    return (await this.#sender()(name, args, kwargs, options)) as AsyncResult<Result>
+  }
+
+  /** The result of a task that was sent before, here or elsewhere. */
+  asyncResult<Result = unknown>(id: string): AsyncResult<Result> {
+    return new AsyncResult<Result>(id, this.backend)
+  }
+
+  /** Have beat send a call by a schedule. Names must be unique; the default one is made from the call. */
+  addPeriodicTask(schedule: Schedule, signature: Signature, options: { readonly name?: string } = {}): void {
+    const name = options.name ?? `${signature.task}(${schedule.describe()})`
+    if (this.#periodicTasks.some((task) => task.name === name)) {
+      throw new InvalidArgumentError(`a periodic task ${describeValue(name)} exists already`)
+    }
+    this.#periodicTasks.push({ name, schedule, signature })
+  }
+
+  get periodicTasks(): readonly PeriodicTask[] {
+    return this.#periodicTasks
+  }
+
+  get broker(): Broker {
+    return (this.#broker ??= createBroker(this.settings, this.log))
+  }
+
+  get backend(): ResultBackend {
+    return (this.#backend ??= createBackend(this.settings, this.log))
+  }
+
+  /** Start a worker in this process. Resolves when it consumes. */
+  async startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
+    // Imported when called: a process that only sends tasks should not load a worker.
+    // eslint-disable-next-line import-x/no-restricted-paths
+    const { startWorker } = await import('../worker/worker.js')
+    return startWorker(
+      {
+        settings: this.settings,
+        broker: this.broker,
+        backend: this.backend,
+        tasks: this.#tasks,
+        send: this.#sender(),
+        log: this.log,
+      },
+      options,
+    )
+  }
+
+  /** Let go of all connections. Workers have to be stopped before. */
+  async close(): Promise<void> {
+    await Promise.all([this.#broker?.close(), this.#backend?.close()])
+  }
+
+  #sender(): SendTask {
+    return (this.#send ??= createSender({
+      settings: this.settings,
+      broker: this.broker,
+      backend: this.backend,
+      taskOptions: (name) => this.#tasks.get(name)?.options,
+    }))
+  }
+}

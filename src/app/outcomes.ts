@@ -1,0 +1,78 @@
+import { LovageError } from '../errors.js'
+
+/**
+ * Thrown by a task that wants to be run again; `task.retry()` makes one. Celery's `Retry`.
+ */
+export class Retry extends LovageError {
+  readonly code = 'RETRY'
+  /** When to run again. */
+  readonly when: Date
+  readonly args: readonly unknown[] | undefined
+  readonly kwargs: Readonly<Record<string, unknown>> | undefined
+
+  constructor(
+    when: Date,
+    options: ErrorOptions & {
+      readonly args?: readonly unknown[] | undefined
+      readonly kwargs?: Readonly<Record<string, unknown>> | undefined
+    } = {},
+  ) {
+    super(`to be retried at ${when.toISOString()}`, options)
+    this.when = when
+    this.args = options.args
+    this.kwargs = options.kwargs
+  }
+}
+
+/** Thrown by a task that ends without a result or state; `task.ignore()` makes one. Celery's `Ignore`. */
+export class Ignore extends LovageError {
+  readonly code = 'IGNORE'
+
+  constructor() {
+    super('the task ends without a result')
+  }
+}
+
+/** Thrown by a task that refuses its message; `task.reject()` makes one. Celery's `Reject`. */
+export class Reject extends LovageError {
+  readonly code = 'REJECT'
+  readonly requeue: boolean
+
+  constructor(reason: string, options: { readonly requeue: boolean }) {
+    super(reason)
+    this.requeue = options.requeue
+  }
+}
+
+/** The failure of a task that asked for another retry after its last one. */
+export class MaxRetriesExceededError extends LovageError {
+  readonly code = 'MAX_RETRIES_EXCEEDED'
+}
+
+/** The failure of a message whose task this worker does not know. */
+export class NotRegistered extends LovageError {
+  readonly code = 'NOT_REGISTERED'
+}
+
+/** The reason a task's signal aborts with when its soft time limit is over. */
+export class SoftTimeLimitExceeded extends LovageError {
+  readonly code = 'SOFT_TIME_LIMIT_EXCEEDED'
+  /** What is stored as the exception's arguments: none, as in Celery. */
+  readonly excMessage: readonly unknown[] = []
+
+  constructor(seconds: number) {
+    super(`the task ran for more than its soft time limit of ${seconds} s`)
+  }
+}
+
+/** The failure of a task that went on past its time limit. */
+export class TimeLimitExceeded extends LovageError {
+  readonly code = 'TIME_LIMIT_EXCEEDED'
+  /** What is stored as the exception's arguments: the limit in seconds, as in Celery. */
+  readonly excMessage: readonly unknown[]
+
+  constructor(seconds: number) {
+    super(`the task ran for more than its time limit of ${seconds} s`)
+    this.excMessage = [seconds]
+  }
+}

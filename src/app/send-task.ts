@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { AsyncResult } from '../results/async-result.js'
+import { encodeTaskMessage, type OutgoingTask } from '../serialization/task-message.js'
+import { InvalidArgumentError, describeValue } from '../errors.js'
+import { routeTask } from './routing.js'
+import type { Broker } from '../broker/broker.js'
+import type { ResultBackend } from '../results/result-backend.js'
+import type { Signature } from '../canvas/signature.js'
+import type { Settings } from './settings.js'
+import type { TaskOptions } from './task-options.js'
+
+/** How one call is sent; the options of Celery's `apply_async` and, last, those of this runtime. */
+export interface SendOptions {
+  /** @default a fresh UUID4 */
+  readonly taskId?: string
+  readonly queue?: string
+  /** 0 to 9, 0 the most urgent on Redis. */
+  readonly priority?: number
+  /** Seconds from now before which it does not start. */
+  readonly countdown?: number
+  readonly eta?: Date
+  /** Seconds from now, or the instant, after which it does not start. */
+  readonly expires?: number | Date
+  readonly retries?: number
+  readonly shadow?: string
+  readonly ignoreResult?: boolean
+  /** Seconds. */
+  readonly timeLimit?: number
+  readonly softTimeLimit?: number
+  /** The caller's own headers; the task sees them as `request.headers`. */
+  readonly headers?: Readonly<Record<string, unknown>>
+  readonly serializer?: string
+  readonly compression?: string
+  readonly link?: Signature | readonly Signature[]
+  readonly linkError?: Signature | readonly Signature[]
+  readonly chain?: readonly Signature[]
+  readonly chord?: Signature
+  readonly rootId?: string
+  readonly parentId?: string
+  readonly groupId?: string
+  readonly groupIndex?: number
+  readonly replyTo?: string
+  readonly stamps?: Readonly<Record<string, unknown>>
+  readonly stampedHeaders?: readonly string[]
+  readonly replacedTaskNesting?: number
+  /** More message properties by their wire names. */
+  readonly properties?: Readonly<Record<string, unknown>>
+  /** Gives up sending; what was sent already stays sent. */
+  readonly signal?: AbortSignal
+  /** Milliseconds. @default the setting `publishTimeoutMs` */
+  readonly publishTimeoutMs?: number
+}
+
+/**
+ * Send a call by the task's name.
+ *
+ * @returns the result to wait for, as soon as the message is in its queue.
+ * @throws InvalidArgumentError, EncodeError: nothing was sent. PublishError: says whether it may have been.
+ */
+export type SendTask = (
+  name: string,
+  args: readonly unknown[],
+  kwargs: Readonly<Record<string, unknown>>,
+  options: SendOptions,
+) => Promise<AsyncResult>
+
+export interface SenderParts {
+  readonly settings: Settings
+  readonly broker: Broker
+  readonly backend: ResultBackend
+  /** Options of a task that is registered here. */
+  readonly taskOptions: (name: string) => TaskOptions | undefined
+}
+
+export function createSender({ settings, broker, backend, taskOptions }: SenderParts): SendTask {
+  const origin = `gen${process.pid}@${hostname()}`
+  const replyTo = randomUUID()
+
+  return async (name, args, kwargs, options) => {
+    const own = taskOptions(name) ?? {}
+    const route = routeTask(settings.taskRoutes, name, args, kwargs, options)
+    const queue = options.queue ?? route?.queue ?? own.queue ?? settings.taskDefaultQueue
+    const priority = options.priority ?? route?.priority ?? own.priority ?? settings.taskDefaultPriority ?? 0
+    const id = options.taskId ?? randomUUID()
+    check(name, args, kwargs, priority, options)
+    const task: OutgoingTask = {
+      id,
+      task: name,
+      args,
+      kwargs,
+      queue,
+      priority,
+      // A countdown of 0 is none, as in Celery.
+      eta: options.eta ?? after(options.countdown || undefined),
+      expires: options.expires instanceof Date ? options.expires : after(options.expires ?? own.expires),
+      retries: options.retries,
+      rootId: options.rootId,
+      parentId: options.parentId,
+      group: options.groupId,
+      groupIndex: options.groupIndex,
+      timeLimits: [options.timeLimit, options.softTimeLimit],
+      shadow: options.shadow,
+      ignoreResult: options.ignoreResult ?? own.ignoreResult ?? settings.taskIgnoreResult,
+      replacedTaskNesting: options.replacedTaskNesting,
+      callbacks: asList(options.link),
+      errbacks: asList(options.linkError),
+      chain: options.chain,
+      chord: options.chord,
+      headers: options.headers,
+      stamps: options.stamps,
+      stampedHeaders: options.stampedHeaders,
+      replyTo: options.replyTo ?? replyTo,
+      origin,
+      serializer: options.serializer ?? own.serializer ?? settings.taskSerializer,
+      compression: options.compression ?? own.compression ?? settings.taskCompression,
+      deliveryMode: settings.taskDefaultDeliveryMode,
+      properties: options.properties,
+      form: settings.jsonForm,
+    }
+    await broker.publish(
+      { queue, priority, envelope: encodeTaskMessage(task) },
+      { timeoutMs: options.publishTimeoutMs ?? settings.publishTimeoutMs, signal: options.signal },
+    )
+    return new AsyncResult(id, backend)
+  }
+}
+
+function after(seconds: number | undefined): Date | undefined {
+  return seconds === undefined ? undefined : new Date(Date.now() + seconds * 1000)
+}
+
+function asList(signatures: Signature | readonly Signature[] | undefined): readonly Signature[] | undefined {
+  if (signatures === undefined) return undefined
+  return Array.isArray(signatures) ? (signatures as readonly Signature[]) : [signatures as Signature]
+}
+
+function check(
+  name: string,
+  args: readonly unknown[],
+  kwargs: Readonly<Record<string, unknown>>,
+  priority: number,
+  { countdown, eta, expires, taskId }: SendOptions,
+): void {
+  if (typeof name !== 'string' || name === '') refuse('name', name, 'a task name')
+  if (!Array.isArray(args)) refuse('args', args, 'an array')
+  if (typeof kwargs !== 'object' || kwargs === null || Array.isArray(kwargs))
+    refuse('kwargs', kwargs, 'an object')
+  if (!Number.isInteger(priority)) refuse('priority', priority, 'an integer from 0 to 9')
+  if (taskId === '') refuse('taskId', taskId, 'a non-empty string')
+  if (countdown !== undefined && !Number.isFinite(countdown)) refuse('countdown', countdown, 'seconds')
+  if (eta !== undefined && Number.isNaN(eta.getTime())) refuse('eta', eta, 'a valid Date')
+  const seconds = expires instanceof Date ? expires.getTime() : expires
+  if (seconds !== undefined && !Number.isFinite(seconds))
+    refuse('expires', expires, 'seconds or a valid Date')
+}
+
+function refuse(argument: string, value: unknown, expected: string): never {
+  throw new InvalidArgumentError(`${argument}: expected ${expected}, got ${describeValue(value)}`)
+}

@@ -1,0 +1,166 @@
+import { z } from 'zod'
+import { LovageError } from '../errors.js'
+import { parseRedisUrl, type TlsOptions } from '../redis/url.js'
+import { resolveAcceptContent } from '../serialization/serializers.js'
+import { compileRoutes, type TaskRoutes } from './routing.js'
+
+// The message of each part is what it expects; who reports a fault adds the name and the value.
+const text = z.string('a string')
+const name = z.string('a non-empty string').min(1, 'a non-empty string')
+const flag = z.boolean('true or false')
+const priority = integer(0, 9, 'an integer from 0 to 9')
+const seconds = z.number('seconds, 0 or more').nonnegative('seconds, 0 or more')
+const moreThanZero = z.number('seconds, more than 0').positive('seconds, more than 0')
+const serializer = oneOf('json', 'yaml', 'msgpack')
+
+function integer(least: number, most: number, expected: string): z.ZodNumber {
+  return z.number(expected).int(expected).min(least, expected).max(most, expected)
+}
+
+/** One of these texts; the message says which. */
+export function oneOf<const Values extends readonly [string, ...string[]]>(
+  ...values: Values
+): z.ZodEnum<{ [Value in Values[number]]: Value }> {
+  return z.enum(values, `one of ${values.join(', ')}`)
+}
+
+/** A check by a function of ours whose error says it all. */
+function passes<Value>(check: (value: Value) => unknown): (context: z.core.ParsePayload<Value>) => void {
+  return (context) => {
+    try {
+      check(context.value)
+    } catch (error) {
+      if (!(error instanceof LovageError)) throw error
+      const { value: input } = context
+      context.issues.push({ code: 'custom', message: error.message, params: { isWhole: true }, input })
+    }
+  }
+}
+
+const names = z.array(name, 'a list of names').nonempty('a list of at least one name')
+const url = z.string('a URL').check(passes(parseRedisUrl))
+const acceptContent = names.check(passes(resolveAcceptContent))
+
+const CERT_REQS = { CERT_REQUIRED: 'required', CERT_OPTIONAL: 'optional', CERT_NONE: 'none' } as const
+
+const useSsl = z.union(
+  [
+    z.boolean(),
+    z.strictObject({
+      sslCertReqs: z
+        .enum(['required', 'optional', 'none', 'CERT_REQUIRED', 'CERT_OPTIONAL', 'CERT_NONE'])
+        .transform((reqs) => (reqs in CERT_REQS ? CERT_REQS[reqs as keyof typeof CERT_REQS] : reqs))
+        .optional(),
+      sslCaCerts: name.optional(),
+      sslCertfile: name.optional(),
+      sslKeyfile: name.optional(),
+      sslCheckHostname: flag.optional(),
+    }),
+  ],
+  'true, false, or an object of sslCertReqs (required, optional, none), sslCaCerts, sslCertfile, sslKeyfile, ' +
+    'sslCheckHostname',
+) as z.ZodType<boolean | TlsOptions, boolean | TlsOptions>
+
+const STEPS = 'ascending integers from 0 to 9'
+const sentinel = {
+  masterName: name.optional(),
+  sentinelKwargs: z
+    .strictObject(
+      { username: text.optional(), password: text.optional() },
+      'an object of username and password',
+    )
+    .optional(),
+}
+
+const transportOptions = z.strictObject(
+  {
+    visibilityTimeout: moreThanZero.default(3600),
+    globalKeyprefix: text.default(''),
+    prioritySteps: z
+      .array(integer(0, 9, STEPS), STEPS)
+      .nonempty(STEPS)
+      .refine((steps) => steps.every((step, i) => i === 0 || step > (steps[i - 1] ?? 0)), STEPS)
+      .default([0, 3, 6, 9]),
+    sep: name.default('\x06\x16'),
+    queueOrderStrategy: oneOf('round_robin', 'sorted', 'priority').default('round_robin'),
+    unackedKey: name.default('unacked'),
+    unackedIndexKey: name.default('unacked_index'),
+    unackedMutexKey: name.default('unacked_mutex'),
+    socketTimeout: moreThanZero.optional(),
+    socketConnectTimeout: moreThanZero.optional(),
+    ...sentinel,
+  },
+  'an object of transport options',
+)
+
+const resultTransportOptions = z.strictObject(
+  { globalKeyprefix: text.default(''), ...sentinel },
+  'an object of transport options',
+)
+
+export const settingsSchema = z.strictObject(
+  {
+    broker: url.default('redis://localhost:6379/0'),
+    backend: url.optional(),
+    brokerTransportOptions: transportOptions.prefault({}),
+    resultBackendTransportOptions: resultTransportOptions.prefault({}),
+    brokerUseSsl: useSsl.optional(),
+    redisBackendUseSsl: useSsl.optional(),
+    redisSocketTimeout: moreThanZero.optional(),
+    redisSocketConnectTimeout: moreThanZero.optional(),
+
+    taskDefaultQueue: name.default('celery'),
+    taskDefaultPriority: priority.optional(),
+    taskQueues: names.optional(),
+    taskRoutes: z.custom<TaskRoutes>().default([]).check(passes(compileRoutes)).transform(compileRoutes),
+    taskSerializer: serializer.default('json'),
+    resultSerializer: serializer.default('json'),
+    acceptContent: acceptContent.default(['json']),
+    resultAcceptContent: acceptContent.optional(),
+    taskCompression: oneOf('zlib', 'gzip', 'brotli', 'zstd', 'zstandard').optional(),
+    taskProtocol: z.literal(2, '2, the only version that is written').default(2),
+    taskIgnoreResult: flag.default(false),
+    taskTrackStarted: flag.default(false),
+    taskAcksLate: flag.default(true),
+    taskMaxDeliveries: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(5),
+    taskTimeLimit: moreThanZero.optional(),
+    taskSoftTimeLimit: moreThanZero.optional(),
+    taskDefaultDeliveryMode: z.literal([1, 2], '1 or 2').default(2),
+
+    resultExpires: z.number('seconds, or null').nonnegative('seconds, 0 or more').nullable().default(86_400),
+    resultExtended: flag.default(false),
+
+    workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').default(100),
+    workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').default(4),
+    workerShutdownTimeout: seconds.default(25),
+    workerLease: moreThanZero.default(30),
+
+    timezone: z
+      .string('an IANA time zone')
+      .refine(isTimezone, 'an IANA time zone such as Europe/Berlin')
+      .default('UTC'),
+    beatSchedule: z.record(z.string(), z.unknown(), 'an object of entries').default({}),
+    beatMaxLoopInterval: moreThanZero.default(300),
+    beatCronStartingDeadline: moreThanZero.optional(),
+
+    publishTimeoutMs: z
+      .number('milliseconds, more than 0')
+      .positive('milliseconds, more than 0')
+      .default(5000),
+    jsonForm: oneOf('tagged', 'plain').default('tagged'),
+  },
+  'an object of settings',
+)
+
+export type CheckedSettings = z.output<typeof settingsSchema>
+export type CheckedTransportOptions = CheckedSettings['brokerTransportOptions']
+
+/** Whether this Node.js knows an IANA time zone of this name. */
+export function isTimezone(timezone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone })
+    return true
+  } catch {
+    return false
+  }
+}

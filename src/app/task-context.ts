@@ -1,0 +1,61 @@
+import type { Log } from '../log.js'
+import type { Ignore, Reject, Retry } from './outcomes.js'
+
+/** What a task may know of the message it runs for; Celery's `self.request`. */
+export interface TaskRequest {
+  readonly id: string
+  readonly task: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+  /** Retries so far. */
+  readonly retries: number
+  readonly eta: Date | undefined
+  readonly expires: Date | undefined
+  readonly rootId: string
+  readonly parentId: string | undefined
+  readonly group: string | undefined
+  readonly groupIndex: number | undefined
+  /** The caller's own headers. */
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly deliveryInfo: {
+    readonly exchange: string
+    readonly routingKey: string
+    readonly priority: number
+  }
+  /** Name of the node that runs it. */
+  readonly hostname: string
+  readonly isRedelivered: boolean
+}
+
+export interface RetryOptions {
+  /** Seconds from now. @default the task's `defaultRetryDelay`, 180 */
+  readonly countdown?: number
+  readonly eta?: Date
+  /** @default the task's `maxRetries` */
+  readonly maxRetries?: number | null
+  /** What went wrong: stored with RETRY, and as the failure when no retry is left. */
+  readonly cause?: unknown
+  /** Replace the arguments. */
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+}
+
+/** What a running task has in hand; Celery's `self`. */
+export interface TaskContext {
+  readonly request: TaskRequest
+  /** Aborts when the soft time limit is over (reason `SoftTimeLimitExceeded`) or the worker has to stop. */
+  readonly signal: AbortSignal
+  /** Lines carry the task's id and name. */
+  readonly log: Log
+  /** Store a state of the task's own, such as PROGRESS, with what `AsyncResult.info()` returns then. */
+  updateState(state: string, info?: unknown): Promise<void>
+  /**
+   * Makes the error to throw for another try: `throw task.retry({ countdown: 10 })`. Where none is left it is
+   * the cause, or a MaxRetriesExceededError.
+   */
+  retry(options?: RetryOptions): Retry | Error
+  /** Makes the error to throw for an end without result. */
+  ignore(): Ignore
+  /** Makes the error to throw to refuse the message: back to the end of its queue, or to the dead letters. */
+  reject(reason: string, options?: { readonly requeue: boolean }): Reject
+}

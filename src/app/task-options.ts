@@ -1,0 +1,69 @@
+import type { z } from 'zod'
+
+/** Anything an instance of which can be thrown. */
+export type ErrorClass = abstract new (...args: never[]) => unknown
+
+/** What a task says of itself; Celery's task attributes in camelCase. */
+export interface TaskOptions {
+  /** Where its messages go, unless the call or a route says otherwise. */
+  readonly queue?: string
+  /** 0 to 9, 0 the most urgent on Redis. */
+  readonly priority?: number
+  /** Discard return values. @default the setting `taskIgnoreResult` */
+  readonly ignoreResult?: boolean
+  /** Acknowledge after the result is stored. @default the setting `taskAcksLate` */
+  readonly acksLate?: boolean
+  /** Store STARTED. @default the setting `taskTrackStarted` */
+  readonly trackStarted?: boolean
+  /** How often it may be retried; null: for ever. @default 3 */
+  readonly maxRetries?: number | null
+  /** Seconds before a retry that names no countdown. @default 180 */
+  readonly defaultRetryDelay?: number
+  /** Errors that are retried without being asked. */
+  readonly autoretryFor?: readonly ErrorClass[]
+  /** Exceptions to `autoretryFor`. */
+  readonly dontAutoretryFor?: readonly ErrorClass[]
+  /** Double the countdown with every automatic retry, beginning with this many seconds (true: 1). @default false */
+  readonly retryBackoff?: boolean | number
+  /** Longest countdown in seconds. @default 600 */
+  readonly retryBackoffMax?: number
+  /** Draw the countdown between 0 and its value, so that many do not come back at once. @default true */
+  readonly retryJitter?: boolean
+  /** Seconds after which the task's signal aborts. @default the setting `taskSoftTimeLimit` */
+  readonly softTimeLimit?: number
+  /** Seconds after which the task fails. @default the setting `taskTimeLimit` */
+  readonly timeLimit?: number
+  /** Seconds for which a message is good. */
+  readonly expires?: number
+  /** Serializer of its messages. @default the setting `taskSerializer` */
+  readonly serializer?: string
+  /** Compression of its messages. @default the setting `taskCompression` */
+  readonly compression?: string
+  /** One line for lists of tasks and for the HTTP API's documentation. */
+  readonly description?: string
+}
+
+/** A function of positional arguments, `def add(x, y)`. */
+export interface PlainTaskOptions extends TaskOptions {
+  readonly bind?: false
+  readonly params?: undefined
+  /** Names of the positional arguments; callers may then use keyword arguments, too. */
+  readonly argNames?: readonly string[]
+  /** Hand all remaining keyword arguments over as one object in last place, as `**kwargs`. */
+  readonly kwargs?: boolean
+}
+
+/** The same with the task's context in first place, as Celery's `self`. */
+export interface BoundTaskOptions extends Omit<PlainTaskOptions, 'bind'> {
+  readonly bind: true
+}
+
+/** A function of one validated object; arguments bind to its keys in order or by name. */
+export interface ParamsTaskOptions<Schema extends z.ZodObject> extends TaskOptions {
+  readonly params: Schema
+  readonly bind?: undefined
+  readonly argNames?: undefined
+  readonly kwargs?: undefined
+}
+
+export type AnyTaskOptions = PlainTaskOptions | BoundTaskOptions | ParamsTaskOptions<z.ZodObject>

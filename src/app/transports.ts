@@ -1,0 +1,35 @@
+import { createMemoryBackend } from '../results/memory-backend.js'
+import { createMemoryBroker } from '../broker/memory-broker.js'
+import { createRedisBackend } from '../results/redis-backend.js'
+import { createRedisBroker } from '../broker/redis-broker.js'
+import { disabledBackend } from '../results/disabled-backend.js'
+import type { Broker } from '../broker/broker.js'
+import type { Log } from '../log.js'
+import type { ResultBackend } from '../results/result-backend.js'
+import type { Settings } from './settings.js'
+
+/** The broker that the setting `broker` names by its URL's scheme. */
+export function createBroker(settings: Settings, log: Log): Broker {
+  if (settings.broker.startsWith('memory:')) return createMemoryBroker()
+  const { visibilityTimeout, ...options } = settings.brokerTransportOptions
+  return createRedisBroker({
+    ...options,
+    connection: settings.brokerConnection,
+    visibilityTimeoutMs: visibilityTimeout * 1000,
+    leaseMs: settings.workerLease * 1000,
+    publishTimeoutMs: settings.publishTimeoutMs,
+    log,
+  })
+}
+
+/** The result backend that the setting `backend` names, or the one that keeps nothing. */
+export function createBackend(settings: Settings, log: Log): ResultBackend {
+  if (settings.backend === undefined || settings.backendConnection === undefined) return disabledBackend
+  if (settings.backend.startsWith('memory:')) return createMemoryBackend()
+  return createRedisBackend({
+    connection: settings.backendConnection,
+    globalKeyprefix: settings.resultBackendTransportOptions.globalKeyprefix,
+    serializer: settings.resultSerializer,
+    log,
+  })
+}

@@ -1,0 +1,53 @@
+import type { Broker } from '../broker/broker.js'
+import type { Log } from '../log.js'
+import type { RegisteredTask } from './registered-task.js'
+import type { ResultBackend } from '../results/result-backend.js'
+import type { SendTask } from './send-task.js'
+import type { Settings } from './settings.js'
+
+export interface WorkerOptions {
+  /** @default the queue of the setting `taskDefaultQueue` */
+  readonly queues?: readonly string[]
+  /** How many tasks run at once. @default the setting `workerConcurrency` */
+  readonly concurrency?: number
+  /** @default the setting `workerPrefetchMultiplier` */
+  readonly prefetchMultiplier?: number
+  /** Node name; `%h` is the host, `%n` the part before the `@`. @default 'celery@%h' */
+  readonly hostname?: string
+}
+
+/** What a worker is made of; handed to it by the app. */
+export interface WorkerParts {
+  readonly settings: Settings
+  readonly broker: Broker
+  readonly backend: ResultBackend
+  readonly tasks: ReadonlyMap<string, RegisteredTask>
+  readonly send: SendTask
+  readonly log: Log
+}
+
+export interface WorkerCounts {
+  /** Tasks started since the worker runs. */
+  readonly started: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly retried: number
+  readonly deadLettered: number
+  /** Running now. */
+  readonly active: number
+  /** Claimed, not yet running. */
+  readonly reserved: number
+}
+
+export interface RunningWorker extends AsyncDisposable {
+  /** Node name. */
+  readonly hostname: string
+  counts(): WorkerCounts
+  /**
+   * Stop claiming, let what runs finish for up to `workerShutdownTimeout` seconds, hand the rest back to the
+   * front of its queue. Calling it again waits for the same stop.
+   */
+  stop(): Promise<void>
+  /** Hand everything back at once, running tasks included; their signals abort. */
+  abort(): Promise<void>
+}

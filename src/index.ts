@@ -1,0 +1,36 @@
+export { Celery, type AppOptions, type PeriodicTask } from './app/celery.js'
+export { signature, type Signature, type SignatureParts } from './canvas/signature.js'
+export { crontab } from './schedules/crontab.js'
+export { every } from './schedules/interval.js'
+export type { Schedule } from './schedules/schedule.js'
+export type { Task, ApplyOptions } from './app/task.js'
+export type { SendOptions } from './app/send-task.js'
+export type { TaskContext, TaskRequest, RetryOptions } from './app/task-context.js'
+export type {
+  TaskOptions,
+  PlainTaskOptions,
+  BoundTaskOptions,
+  ParamsTaskOptions,
+} from './app/task-options.js'
+export type { BrokerTransportOptions, CelerySettings, Settings } from './app/settings.js'
+export type { RunningWorker, WorkerOptions, WorkerCounts } from './app/worker-options.js'
+export {
+  Ignore,
+  MaxRetriesExceededError,
+  NotRegistered,
+  Reject,
+  Retry,
+  SoftTimeLimitExceeded,
+  TimeLimitExceeded,
+} from './app/outcomes.js'
+export { InvalidParamsError } from './app/bind-arguments.js'
+export { AsyncResult, type GetOptions } from './results/async-result.js'
+export type { ResultMeta } from './serialization/result-meta.js'
+export { ResultBackendDisabledError } from './results/errors.js'
+export { TaskError } from './serialization/exceptions.js'
+export { Decimal, Uuid } from './serialization/python-types.js'
+export { EncodeError } from './serialization/errors.js'
+export { PublishError } from './broker/errors.js'
+export type { DeadLetter } from './broker/broker.js'
+export { LovageError, InvalidArgumentError, TimeoutError } from './errors.js'
+export { createLog, type Log } from './log.js'
