@@ -1,0 +1,118 @@
+import type { Clock } from '../clock.js'
+import type { Claim, Consumer, Delivery } from '../broker/broker.js'
+import type { Log } from '../log.js'
+
+/** The loop that claims messages while there is room under the prefetch count (wire protocol, section 6.2). */
+export interface Consumption {
+  start(): Promise<void>
+  /** Claim no more. Resolves when no claim is under way. */
+  stop(): Promise<void>
+}
+
+export interface ConsumptionParts {
+  readonly consumer: Consumer
+  /** How many messages may be held at once. */
+  readonly prefetchCount: number
+  readonly held: () => number
+  /** Register a listener to be called whenever fewer are held than before. */
+  readonly onHeldDecrease: (listener: () => void) => void
+  readonly onDelivery: (delivery: Delivery) => void
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** More in one claim would only wait in line here. */
+const MOST_PER_CLAIM = 200
+const FIRST_PAUSE_MS = 25
+const LONGEST_PAUSE_MS = 500
+const FOREVER_MS = 2 ** 31 - 1
+
+/** A claim that found less than it asked for has emptied the queues. */
+interface FullOrShort extends Claim {
+  readonly isShort: boolean
+}
+
+export function createConsumption(parts: ConsumptionParts): Consumption {
+  const { consumer, prefetchCount, held, clock, log } = parts
+  const stopping = new AbortController()
+  const { signal } = stopping
+  let onRoom: (() => void) | undefined
+  let loop: Promise<void> | undefined
+
+  parts.onHeldDecrease(() => onRoom?.())
+  signal.addEventListener('abort', () => onRoom?.())
+
+  const moreRoom = (): Promise<void> =>
+    new Promise((resolve) => {
+      onRoom = () => {
+        onRoom = undefined
+        resolve()
+      }
+    })
+
+  /** A claim under way, asked for while its predecessor's messages begin to run. */
+  let ahead: Promise<FullOrShort> | undefined
+
+  const claim = async (room: number): Promise<FullOrShort> => {
+    const asked = Math.min(room, MOST_PER_CLAIM)
+    const found = await consumer.claim(asked)
+    return { ...found, isShort: found.deliveries.length + found.unreadable.length < asked }
+  }
+
+  const step = async (): Promise<void> => {
+    const free = prefetchCount - held()
+    if (ahead === undefined && free <= 0) {
+      await moreRoom()
+      return
+    }
+    const claimed = ahead ?? claim(free)
+    ahead = undefined
+    const { deliveries, unreadable, nextDueMs, isShort } = await claimed
+    // Redis works on the next claim while these run; what is about to be held counts already.
+    const left = prefetchCount - held() - deliveries.length
+    if (!isShort && !signal.aborted && left > 0) {
+      ahead = claim(left)
+      // Awaited, and its failure met, in the next step.
+      ahead.catch(() => undefined)
+    }
+    for (const { queue, deadLetterId } of unreadable) {
+      log.error({ queue, deadLetterId }, 'an element of the queue is no message; it is in the dead letters')
+    }
+    for (const delivery of deliveries) parts.onDelivery(delivery)
+    if (isShort && !signal.aborted) await consumer.waitForWork(nextDueMs ?? FOREVER_MS, signal)
+  }
+
+  /** Repeat an action until `isDone`, with pauses that grow while it fails. */
+  const persist = async (action: () => Promise<void>, isDone: () => boolean): Promise<void> => {
+    let pauseMs = FIRST_PAUSE_MS
+    while (!isDone() && !signal.aborted) {
+      try {
+        await action()
+        pauseMs = FIRST_PAUSE_MS
+      } catch (error) {
+        if (pauseMs === FIRST_PAUSE_MS) log.warn({ err: error }, 'could not consume; trying again')
+        await clock.sleep(Math.random() * pauseMs, signal)
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+      }
+    }
+  }
+
+  return {
+    async start() {
+      let isStarted = false
+      const begin = async (): Promise<void> => {
+        await consumer.start()
+        isStarted = true
+      }
+      await persist(begin, () => isStarted)
+      loop = persist(step, () => false)
+    },
+    async stop() {
+      stopping.abort()
+      await loop
+      // What was claimed ahead is held, so it has to be handed back with the rest.
+      const last = await ahead?.catch(() => undefined)
+      for (const delivery of last?.deliveries ?? []) parts.onDelivery(delivery)
+    },
+  }
+}

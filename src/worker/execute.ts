@@ -1,0 +1,83 @@
+import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../app/outcomes.js'
+import { createContext, type ContextParts, type Request } from './request.js'
+import { outcomeOfThrown, type Outcome } from './outcome.js'
+
+/** A task that has begun. */
+export interface Execution {
+  /** Settled already where the function returned no promise. */
+  readonly outcome: Outcome | Promise<Outcome>
+  /** Abort the task's signal. What the function does then is its own affair. */
+  readonly abort: (reason: unknown) => void
+}
+
+export interface TimeLimits {
+  /** Seconds; undefined or 0: none. */
+  readonly hard: number | undefined
+  readonly soft: number | undefined
+}
+
+/**
+ * Call the task's function. Never throws: whatever happens is the outcome.
+ *
+ * The event loop cannot end a function that does not return. When the hard limit is over its outcome is a
+ * failure and its slot is free; what it does later has no effect on the result.
+ */
+export function execute(
+  request: Request,
+  limits: TimeLimits,
+  parts: Omit<ContextParts, 'controller'>,
+): Execution {
+  const { message, task } = request
+  let controller: AbortController | undefined
+  const theController = (): AbortController => (controller ??= new AbortController())
+  const abort = (reason: unknown): void => theController().abort(reason)
+  const context = (): ReturnType<typeof createContext> =>
+    createContext(request, { ...parts, controller: theController })
+
+  let returned: unknown
+  try {
+    returned = task.run(message.args, message.kwargs, context)
+  } catch (thrown) {
+    return { outcome: outcomeOfThrown(task, message.retries, thrown), abort }
+  }
+  if (!isPromise(returned)) return { outcome: { kind: 'success', value: returned }, abort }
+  const settled = returned.then(
+    (value): Outcome => ({ kind: 'success', value }),
+    (thrown: unknown) => outcomeOfThrown(task, message.retries, thrown),
+  )
+  const outcome = limits.hard || limits.soft ? withTimeLimits(settled, limits, abort) : settled
+  return { outcome, abort }
+}
+
+function withTimeLimits(
+  settled: Promise<Outcome>,
+  { hard, soft }: TimeLimits,
+  abort: (reason: unknown) => void,
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const timers: NodeJS.Timeout[] = []
+    const finish = (outcome: Outcome): void => {
+      for (const timer of timers) clearTimeout(timer)
+      resolve(outcome)
+    }
+    if (soft) {
+      const reason = new SoftTimeLimitExceeded(soft)
+      timers.push(setTimeout(() => abort(reason), soft * 1000))
+    }
+    if (hard) {
+      const thrown = new TimeLimitExceeded(hard)
+      const onLimit = (): void => {
+        abort(thrown)
+        finish({ kind: 'failure', thrown })
+      }
+      timers.push(setTimeout(onLimit, hard * 1000))
+    }
+    void settled.then(finish)
+  })
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
+}

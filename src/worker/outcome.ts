@@ -1,0 +1,25 @@
+import { Ignore, Reject, Retry } from '../app/outcomes.js'
+import { autoretryCountdown, DEFAULT_MAX_RETRIES, isAutoretried, retriesExhausted } from '../app/retry.js'
+import type { RegisteredTask } from '../app/registered-task.js'
+
+/** How one execution of a task ended. */
+export type Outcome =
+  | { readonly kind: 'success'; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly thrown: unknown }
+  | { readonly kind: 'retry'; readonly retry: Retry }
+  | { readonly kind: 'ignore' }
+  | { readonly kind: 'reject'; readonly reason: string; readonly requeue: boolean }
+
+/** The one place where what a task threw becomes an outcome. */
+export function outcomeOfThrown(task: RegisteredTask, retries: number, thrown: unknown): Outcome {
+  if (thrown instanceof Retry) return { kind: 'retry', retry: thrown }
+  if (thrown instanceof Ignore) return { kind: 'ignore' }
+  if (thrown instanceof Reject) return { kind: 'reject', reason: thrown.message, requeue: thrown.requeue }
+  const { options } = task
+  const maxRetries = options.maxRetries === undefined ? DEFAULT_MAX_RETRIES : options.maxRetries
+  if (isAutoretried(options, thrown) && !retriesExhausted(maxRetries, retries)) {
+    const countdown = autoretryCountdown(options, retries, Math.random())
+    return { kind: 'retry', retry: new Retry(new Date(Date.now() + countdown * 1000), { cause: thrown }) }
+  }
+  return { kind: 'failure', thrown }
+}

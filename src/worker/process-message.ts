@@ -1,0 +1,356 @@
+import { LovageError } from '../errors.js'
+import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
+import { parseEnvelope } from '../serialization/envelope.js'
+import { resolveAcceptContent } from '../serialization/serializers.js'
+import { decodeTaskMessage, type TaskMessage } from '../serialization/task-message.js'
+import { createContinuation } from './continuation.js'
+import { execute, type Execution } from './execute.js'
+import { hasFollowUps, unsupportedCanvas } from './follow-up.js'
+import { keepsResult, storedResult, type Request } from './request.js'
+import { decide, isExpired } from './strategy.js'
+import type { Clock } from '../clock.js'
+import type { Consumer, DeadLetterReason, Delivery } from '../broker/broker.js'
+import type { Outcome } from './outcome.js'
+import type { StoredResult } from '../results/result-backend.js'
+import type { Pool } from './pool/pool.js'
+import type { Settler } from './settle.js'
+import type { WorkerCounts, WorkerParts } from '../app/worker-options.js'
+
+/** Follows each delivery from its arrival to its settlement. */
+export interface Processor {
+  /** Messages that count for the prefetch: claimed and not yet done with. */
+  readonly held: number
+  process(delivery: Delivery): void
+  /** Call `listener` whenever fewer are held than before. */
+  onRoom(listener: () => void): void
+  /** Hand back what has not begun. */
+  releaseWaiting(): Promise<void>
+  /** Abort what runs, and hand it back. */
+  releaseRunning(): Promise<void>
+  counts(): WorkerCounts
+}
+
+/**
+ * So many outcomes may be on their way to Redis without holding up the next claim: the event loop works on while
+ * Redis writes. More of them say that Redis is slower than the tasks, and then claiming waits.
+ */
+const MOST_SETTLING = 1000
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2000
+
+export interface ProcessorParts extends WorkerParts {
+  readonly hostname: string
+  readonly pool: Pool
+  readonly consumer: Consumer
+  readonly settler: Settler
+  readonly clock: Clock
+}
+
+export function createProcessor(parts: ProcessorParts): Processor {
+  const { settings, tasks, hostname, pool, consumer, settler, clock, log } = parts
+  const acceptContent = resolveAcceptContent(settings.acceptContent)
+  const waiting = new Map<string, Delivery>()
+  const running = new Map<Delivery, Execution>()
+  const continuation = createContinuation(parts)
+  const stopping = new AbortController()
+  /** Claimed, and its outcome not known yet. */
+  let held = 0
+  /** The outcome is known and being recorded. */
+  let settling = 0
+  const counts = { started: 0, succeeded: 0, failed: 0, retried: 0, deadLettered: 0 }
+  const logsTasks = log.isLevelEnabled('info')
+  let onRoom: (() => void) | undefined
+
+  const letGo = (): void => {
+    held--
+    onRoom?.()
+  }
+  const settled = (): void => {
+    settling--
+    onRoom?.()
+  }
+  /** Store results, if there are any, and acknowledge the message, if that is still to be done. */
+  const settle = (delivery: Delivery | undefined, results: readonly StoredResult[] = []): void => {
+    const last = results.at(-1)
+    for (const result of results.slice(0, -1)) settler.add({ result })
+    if (delivery === undefined) {
+      if (last !== undefined) settler.add({ result: last })
+      return
+    }
+    settling++
+    settler.add({ result: last, ack: delivery.tag, onSettled: settled })
+    letGo()
+  }
+  /** Resolves when the results are stored; the message is not touched. */
+  const recorded = (results: readonly StoredResult[]): Promise<void> =>
+    new Promise((resolve) => {
+      for (const result of results) settler.add({ result })
+      settler.add({ onSettled: resolve })
+    })
+  const release = async (deliveries: readonly Delivery[]): Promise<void> => {
+    if (deliveries.length === 0) return
+    try {
+      await consumer.release(deliveries)
+    } catch (error) {
+      // They stay in unacked: whoever notices that this lease has run out puts them back.
+      log.error({ err: error, count: deliveries.length }, 'could not hand messages back at the stop')
+    }
+  }
+  /** Do what cannot be batched, for as long as it takes; the message is held meanwhile. */
+  const handOver = async (what: string, action: () => Promise<void>): Promise<void> => {
+    for (let pauseMs = FIRST_PAUSE_MS; !stopping.signal.aborted; pauseMs *= 2) {
+      try {
+        await action()
+        letGo()
+        return
+      } catch (error) {
+        log.warn({ err: error }, `could not ${what} a message; trying again`)
+        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal)
+      }
+    }
+  }
+
+  const bury = (delivery: Delivery, reason: DeadLetterReason, taskId?: string): void => {
+    counts.deadLettered++
+    log.error({ taskId, queue: delivery.queue, code: reason.code }, `message refused: ${reason.message}`)
+    void handOver('bury', () => consumer.bury(delivery, reason))
+  }
+
+  const process = (delivery: Delivery): void => {
+    held++
+    let message: TaskMessage
+    try {
+      message = decodeTaskMessage(parseEnvelope(delivery.envelope), { acceptContent })
+    } catch (error) {
+      if (!(error instanceof LovageError)) log.error({ err: error }, 'a message could not be decoded')
+      bury(delivery, reasonOf(error))
+      return
+    }
+    const decision = decide(message, { tasks, now: clock.now(), isDue: delivery.isDue })
+    switch (decision.kind) {
+      case 'execute': {
+        const unsupported = unsupportedCanvas(message)
+        if (unsupported !== undefined) {
+          bury(
+            delivery,
+            { code: 'UNSUPPORTED_CANVAS', message: `${message.task}: ${unsupported}` },
+            message.id,
+          )
+          return
+        }
+        accept({ delivery, message, task: decision.task })
+        return
+      }
+      case 'park':
+        void handOver('park', () => consumer.park(delivery, decision.until))
+        return
+      case 'expire':
+        expire(delivery, message)
+        return
+      case 'refuse':
+        refuseUnknown(delivery, message, decision.error)
+    }
+  }
+
+  /** Expired: REVOKED, as Celery has it (wire protocol, section 13.3). */
+  const expire = (delivery: Delivery | undefined, message: TaskMessage): void => {
+    log.info({ taskId: message.id, task: message.task }, `${message.task}[${message.id}] expired`)
+    const result = stateOf(message, 'REVOKED', celeryException('TaskRevokedError', 'expired'))
+    settle(delivery, message.ignoreResult ? [] : [result])
+  }
+
+  /** Unknown: FAILURE for whoever waits, and a dead letter for whoever operates (section 13.8). */
+  const refuseUnknown = (delivery: Delivery, message: TaskMessage, error: LovageError): void => {
+    const result = stateOf(message, 'FAILURE', celeryException('NotRegistered', message.task))
+    if (message.ignoreResult) bury(delivery, reasonOf(error), message.id)
+    else settler.add({ result, onSettled: () => bury(delivery, reasonOf(error), message.id) })
+  }
+
+  const stateOf = (
+    message: TaskMessage,
+    status: 'FAILURE' | 'REVOKED',
+    exception: ExceptionObject,
+  ): StoredResult =>
+    storedResult(message, settings, hostname, { status, result: exception, dateDone: new Date(clock.now()) })
+
+  const accept = (request: Request): void => {
+    const { delivery, task } = request
+    waiting.set(delivery.tag, delivery)
+    const isLate = task.options.acksLate ?? settings.taskAcksLate
+    pool.submit(() => {
+      waiting.delete(delivery.tag)
+      return isLate ? run(request, delivery) : runAcknowledged(request)
+    })
+  }
+
+  /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */
+  const runAcknowledged = async (request: Request): Promise<void> => {
+    await new Promise<void>((resolve) => settler.add({ ack: request.delivery.tag, onSettled: resolve }))
+    letGo()
+    await run(request, undefined)
+  }
+
+  /** @param delivery - what to acknowledge afterwards; undefined where that is done already. */
+  const run = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {
+    const { message, task } = request
+    if (isExpired(message, clock.now())) {
+      expire(delivery, message)
+      return
+    }
+    counts.started++
+    const startedAt = clock.now()
+    if (task.options.trackStarted ?? settings.taskTrackStarted) storeStarted(request)
+    const execution = execute(request, timeLimits(request), {
+      hostname,
+      log,
+      settings,
+      store: (result) => new Promise((resolve) => settler.add({ result, onSettled: resolve })),
+    })
+    if (!(execution.outcome instanceof Promise))
+      return conclude(request, delivery, execution.outcome, startedAt)
+    running.set(request.delivery, execution)
+    return execution.outcome.then((outcome) => {
+      // Handed back meanwhile, at a stop: it is somebody else's now.
+      if (!running.delete(request.delivery)) return
+      return conclude(request, delivery, outcome, startedAt)
+    })
+  }
+
+  const storeStarted = ({ message, task }: Request): void => {
+    if (!keepsResult(message, task, settings)) return
+    const info = { pid: globalThis.process.pid, hostname }
+    settler.add({ result: storedResult(message, settings, hostname, { status: 'STARTED', result: info }) })
+  }
+
+  const timeLimits = ({
+    message,
+    task,
+  }: Request): { hard: number | undefined; soft: number | undefined } => ({
+    hard: message.hardTimeLimit || (task.options.timeLimit ?? settings.taskTimeLimit),
+    soft: message.softTimeLimit || (task.options.softTimeLimit ?? settings.taskSoftTimeLimit),
+  })
+
+  const conclude = (
+    request: Request,
+    delivery: Delivery | undefined,
+    outcome: Outcome,
+    startedAt: number,
+  ): void | Promise<void> => {
+    switch (outcome.kind) {
+      case 'success':
+        return succeed(request, delivery, outcome.value, startedAt)
+      case 'failure':
+        return fail(request, delivery, outcome.thrown)
+      case 'retry':
+        counts.retried++
+        return recorded(continuation.beforeRetry(request, outcome.retry))
+          .then(() => continuation.sendRetry(request, outcome.retry))
+          .then(
+            () => settle(delivery),
+            (error: unknown) => fail(request, delivery, error),
+          )
+      case 'ignore':
+        settle(delivery)
+        return
+      case 'reject':
+        if (delivery === undefined) return
+        if (outcome.requeue) void handOver('requeue', () => consumer.requeue(delivery))
+        else bury(delivery, { code: 'REJECTED', message: outcome.reason }, request.message.id)
+    }
+  }
+
+  const succeed = (
+    request: Request,
+    delivery: Delivery | undefined,
+    value: unknown,
+    startedAt: number,
+  ): void | Promise<void> => {
+    const { message, task } = request
+    const succeeded = (result: StoredResult | undefined): void => {
+      counts.succeeded++
+      if (logsTasks) {
+        const runtime = (clock.now() - startedAt) / 1000
+        const text = `Task ${message.task}[${message.id}] succeeded in ${runtime}s`
+        log.info({ taskId: message.id, task: message.task, runtime }, text)
+      }
+      settle(delivery, result === undefined ? [] : [result])
+    }
+    if (hasFollowUps(message)) {
+      return continuation
+        .afterSuccess(request, value)
+        .then(succeeded, (error: unknown) => fail(request, delivery, error))
+    }
+    if (!keepsResult(message, task, settings)) {
+      succeeded(undefined)
+      return
+    }
+    let result: StoredResult
+    try {
+      const dateDone = new Date(clock.now())
+      result = storedResult(message, settings, hostname, { status: 'SUCCESS', result: value, dateDone })
+    } catch (error) {
+      return fail(request, delivery, error)
+    }
+    succeeded(result)
+  }
+
+  const fail = (request: Request, delivery: Delivery | undefined, thrown: unknown): void | Promise<void> => {
+    const { message } = request
+    counts.failed++
+    const { exception, traceback } = describeThrown(thrown)
+    const text = `Task ${message.task}[${message.id}] raised ${exception.exc_type}`
+    log.error({ taskId: message.id, task: message.task, err: thrown, retries: message.retries }, text)
+    const results = continuation.afterFailure(request, exception, traceback)
+    if (message.errbacks.length === 0) {
+      settle(delivery, results)
+      return
+    }
+    return recorded(results)
+      .then(() => continuation.sendErrbacks(request))
+      .then(
+        () => settle(delivery),
+        (error: unknown) => {
+          log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
+          settle(delivery)
+        },
+      )
+  }
+
+  return {
+    get held() {
+      return held + Math.max(0, settling - MOST_SETTLING)
+    },
+    process,
+    onRoom(listener) {
+      onRoom = listener
+    },
+    async releaseWaiting() {
+      pool.clear()
+      const deliveries = [...waiting.values()]
+      waiting.clear()
+      await release(deliveries)
+    },
+    async releaseRunning() {
+      stopping.abort()
+      const deliveries = [...running.keys()]
+      for (const execution of running.values()) execution.abort(new Error('the worker stops'))
+      running.clear()
+      if (deliveries.length === 0) return
+      log.warn(
+        { count: deliveries.length },
+        'tasks did not end in time; they are handed back and will run again',
+      )
+      await release(deliveries)
+    },
+    counts: () => ({ ...counts, active: pool.active, reserved: pool.reserved }),
+  }
+}
+
+function reasonOf(error: unknown): DeadLetterReason {
+  if (error instanceof LovageError) return { code: error.code, message: error.message }
+  return { code: 'UNREADABLE', message: error instanceof Error ? error.message : String(error) }
+}
+
+function celeryException(type: string, argument: string): ExceptionObject {
+  return { exc_type: type, exc_message: [argument], exc_module: 'celery.exceptions' }
+}

@@ -1,0 +1,120 @@
+import { formatResultMeta, type OutgoingResultMeta } from '../serialization/result-meta.js'
+import { serializerNamed } from '../serialization/serializers.js'
+import { Ignore, MaxRetriesExceededError, Reject, Retry } from '../app/outcomes.js'
+import { DEFAULT_MAX_RETRIES, DEFAULT_RETRY_DELAY_SECONDS, retriesExhausted } from '../app/retry.js'
+import type { Delivery } from '../broker/broker.js'
+import type { Log } from '../log.js'
+import type { RegisteredTask } from '../app/registered-task.js'
+import type { RetryOptions, TaskContext, TaskRequest } from '../app/task-context.js'
+import type { Settings } from '../app/settings.js'
+import type { StoredResult } from '../results/result-backend.js'
+import type { TaskMessage } from '../serialization/task-message.js'
+
+/** One execution: a message, the task it names, and the delivery to settle. */
+export interface Request {
+  readonly delivery: Delivery
+  readonly message: TaskMessage
+  readonly task: RegisteredTask
+}
+
+export interface ContextParts {
+  readonly hostname: string
+  readonly log: Log
+  readonly settings: Settings
+  /** Made at the first use: most tasks never look at their signal. */
+  readonly controller: () => AbortController
+  readonly store: (result: StoredResult) => Promise<void>
+}
+
+/** What a running task has in hand. */
+export function createContext({ message, task }: Request, parts: ContextParts): TaskContext {
+  const { hostname, settings, controller, store } = parts
+  let log: Log | undefined
+  let request: TaskRequest | undefined
+  return {
+    get request() {
+      return (request ??= readRequest(message, hostname))
+    },
+    get signal() {
+      return controller().signal
+    },
+    get log() {
+      return (log ??= parts.log.child({ taskId: message.id, task: message.task }))
+    },
+    async updateState(state, info = null) {
+      if (!keepsResult(message, task, settings)) return
+      await store(storedResult(message, settings, hostname, { status: state, result: info }))
+    },
+    retry: (options) => retry(message, task, options),
+    ignore: () => new Ignore(),
+    reject: (reason, options = { requeue: false }) => new Reject(reason, options),
+  }
+}
+
+/** Whether anything is stored for this execution; either side may say no. */
+export function keepsResult(message: TaskMessage, task: RegisteredTask, settings: Settings): boolean {
+  return !message.ignoreResult && !(task.options.ignoreResult ?? settings.taskIgnoreResult)
+}
+
+/** A state of a message's task, ready to store. @throws EncodeError */
+export function storedResult(
+  message: TaskMessage,
+  settings: Settings,
+  hostname: string,
+  state: Omit<OutgoingResultMeta, 'taskId' | 'groupId' | 'parentId' | 'extended'>,
+): StoredResult {
+  // Member by member: spreading `state` takes longer than writing the JSON.
+  const meta: OutgoingResultMeta = {
+    taskId: message.id,
+    status: state.status,
+    result: state.result,
+    traceback: state.traceback,
+    children: state.children,
+    dateDone: state.dateDone,
+    groupId: message.group,
+    parentId: message.parentId,
+    extended: settings.resultExtended
+      ? {
+          name: message.task,
+          args: message.args,
+          kwargs: message.kwargs,
+          worker: hostname,
+          retries: message.retries,
+          queue: message.routingKey,
+          stampedHeaders: message.stampedHeaders,
+          stamps: message.stamps,
+        }
+      : undefined,
+  }
+  const serializer =
+    settings.resultSerializer === 'json' ? undefined : serializerNamed(settings.resultSerializer)
+  const text = formatResultMeta(meta, settings.jsonForm, serializer)
+  return { taskId: message.id, text, expiresSeconds: settings.resultExpires ?? 0 }
+}
+
+function readRequest(message: TaskMessage, hostname: string): TaskRequest {
+  const { id, task, args, kwargs, retries, eta, expires, rootId, parentId, group, groupIndex, headers } =
+    message
+  const { exchange, routingKey, priority, isRedelivered } = message
+  const deliveryInfo = { exchange, routingKey, priority }
+  const ids = { id, task, rootId, parentId, group, groupIndex }
+  return { ...ids, args, kwargs, retries, eta, expires, headers, deliveryInfo, hostname, isRedelivered }
+}
+
+function retry(
+  message: TaskMessage,
+  { options }: RegisteredTask,
+  retryOptions: RetryOptions = {},
+): Retry | Error {
+  const own = options.maxRetries === undefined ? DEFAULT_MAX_RETRIES : options.maxRetries
+  const maxRetries = retryOptions.maxRetries === undefined ? own : retryOptions.maxRetries
+  const { cause, args, kwargs } = retryOptions
+  if (retriesExhausted(maxRetries, message.retries)) {
+    if (cause instanceof Error) return cause
+    const call = `args:${message.argsrepr ?? '()'} kwargs:${message.kwargsrepr ?? '{}'}`
+    return new MaxRetriesExceededError(`Can't retry ${message.task}[${message.id}] ${call}`, { cause })
+  }
+  const countdown = retryOptions.countdown ?? options.defaultRetryDelay ?? DEFAULT_RETRY_DELAY_SECONDS
+  const when = retryOptions.eta ?? new Date(Date.now() + countdown * 1000)
+  return new Retry(when, { cause, args, kwargs })
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import { nodeName } from './node-name.js'
+import { createAsyncPool } from './pool/async-pool.js'
+import { createConsumption } from './consumption.js'
+import { createProcessor } from './process-message.js'
+import { createSettler } from './settle.js'
+import { systemClock } from '../clock.js'
+import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
+
+/**
+ * Start a worker: a consumer that claims messages, a pool that runs their tasks, and a settler that records what
+ * became of them. Resolves when it consumes.
+ *
+ * Order of a stop (guarantee 7): stop claiming; hand back what has not begun; let what runs finish, up to the
+ * time limit; hand back what is left; record results and acks; give up the lease.
+ */
+export async function startWorker(parts: WorkerParts, options: WorkerOptions = {}): Promise<RunningWorker> {
+  const { settings, broker, log } = parts
+  const hostname = nodeName(options.hostname ?? 'celery@%h')
+  const concurrency = options.concurrency ?? settings.workerConcurrency
+  const multiplier = options.prefetchMultiplier ?? settings.workerPrefetchMultiplier
+  const queues = options.queues ?? settings.taskQueues ?? [settings.taskDefaultQueue]
+  const consumer = broker.consumer({ queues, consumerId: `${hostname}:${randomUUID()}` })
+  const pool = createAsyncPool(concurrency)
+  const settler = createSettler({ backend: parts.backend, consumer, clock: systemClock, log })
+  const processor = createProcessor({ ...parts, hostname, pool, consumer, settler, clock: systemClock })
+  const consumption = createConsumption({
+    consumer,
+    // Celery's meaning of 0: no limit.
+    prefetchCount: multiplier === 0 ? Infinity : concurrency * multiplier,
+    held: () => processor.held,
+    onHeldDecrease: (listener) => processor.onRoom(listener),
+    onDelivery: (delivery) => processor.process(delivery),
+    clock: systemClock,
+    log,
+  })
+
+  await consumption.start()
+  log.info({ hostname, queues, concurrency }, `${hostname} ready.`)
+
+  let stopping: Promise<void> | undefined
+  const aborting = new AbortController()
+
+  const stop = async (): Promise<void> => {
+    await consumption.stop()
+    await processor.releaseWaiting()
+    const patience = startPatience(settings.workerShutdownTimeout * 1000, aborting.signal)
+    await Promise.race([pool.idle(), patience.isOver])
+    await processor.releaseRunning()
+    await Promise.race([settler.flush(), patience.isOver])
+    patience.end()
+    settler.abandon()
+    await consumer.stop()
+    log.info({ hostname, ...processor.counts() }, `${hostname} stopped`)
+  }
+
+  return {
+    hostname,
+    counts: () => processor.counts(),
+    stop: () => (stopping ??= stop()),
+    abort: () => {
+      aborting.abort()
+      return (stopping ??= stop())
+    },
+    [Symbol.asyncDispose]: () => (stopping ??= stop()),
+  }
+}
+
+/** A time limit that leaves no timer behind. It is over when `ms` have passed or `signal` aborts. */
+function startPatience(ms: number, signal: AbortSignal): { isOver: Promise<void>; end: () => void } {
+  const ended = new AbortController()
+  const end = (): void => ended.abort()
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
+  return { isOver: systemClock.sleep(ms, ended.signal), end }
+}
