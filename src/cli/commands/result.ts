@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import { formatJson } from '../../serialization/json.js'
+import { CommandFailedError } from '../errors.js'
+import { openApp, type AppFlags } from '../open-app.js'
+
+/** Celery's `result`: waits for a task and prints what it returned, texts as they are and all else as JSON. */
+export function defineResult(command: Command): Command {
+  return command
+    .description('wait for a task and print its result')
+    .argument('<id>', 'of the task')
+    .option('--traceback', 'print the traceback of a task that has failed instead; does not wait')
+    .action(async (id: string) => {
+      const { traceback: wantsTraceback } = command.opts<{ traceback?: boolean }>()
+      const { app } = await openApp({ ...command.optsWithGlobals<AppFlags>(), loglevel: 'silent' }, 'result')
+      const result = app.asyncResult(id)
+      const text = wantsTraceback ? await tracebackOf(result) : await valueOf(result)
+      process.stdout.write(`${text}\n`)
+      await app.close()
+    })
+}
+
+type Result = ReturnType<Awaited<ReturnType<typeof openApp>>['app']['asyncResult']>
+
+async function valueOf(result: Result): Promise<string> {
+  const value = await result.get({ timeout: Infinity })
+  return typeof value === 'string' ? value : formatJson(value)
+}
+
+async function tracebackOf(result: Result): Promise<string> {
+  const meta = await result.meta()
+  if (meta?.traceback) return meta.traceback.trimEnd()
+  throw new CommandFailedError(
+    `task ${result.id} has no traceback; its state is ${meta?.status ?? 'PENDING'}`,
+  )
+}

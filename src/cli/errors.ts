@@ -1,0 +1,11 @@
+import { LovageError } from '../errors.js'
+
+/** Thrown when a command was not given what it needs; its message is all that is printed. */
+export class UsageError extends LovageError {
+  readonly code = 'WRONG_USAGE'
+}
+
+/** Thrown when a command has done what it could, and it was not enough. */
+export class CommandFailedError extends LovageError {
+  readonly code = 'COMMAND_FAILED'
+}

@@ -1,0 +1,36 @@
+import { CommanderError, type Command } from 'commander'
+import { EnvironmentError } from '../app/environment.js'
+import { SettingsError } from '../app/settings.js'
+import { InvalidArgumentError } from '../errors.js'
+import { redactUrls } from '../log.js'
+import { UsageError } from './errors.js'
+
+const EXIT_FAILED = 1
+const EXIT_USAGE = 2
+
+/** What `makeProgram` returns is run to its end, and the process with it: 0 done, 1 failed, 2 wrong usage. */
+export async function runProgram(program: Command): Promise<never> {
+  let exitCode = 0
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    exitCode = report(error)
+  }
+  // A module that `-A` has loaded may hold connections of its own open.
+  process.exit(exitCode)
+}
+
+/** Print one line for each fault. @returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+  if (error instanceof EnvironmentError || error instanceof SettingsError) {
+    for (const fault of error.faults) print(fault)
+    return EXIT_USAGE
+  }
+  print(error instanceof Error ? error.message : String(error))
+  return error instanceof UsageError || error instanceof InvalidArgumentError ? EXIT_USAGE : EXIT_FAILED
+}
+
+function print(line: string): void {
+  process.stderr.write(`error: ${redactUrls(line)}\n`)
+}

@@ -1,0 +1,296 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { redisForTests, type SharedRedis } from '../../support/redis.js'
+import { testApp } from '../../support/test-app.js'
+import { appModule, lovage, startLovage } from './lovage.js'
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+
+let redis: SharedRedis
+beforeAll(async () => {
+  redis = await redisForTests()
+})
+afterAll(() => redis.stop())
+
+/** The environment of a service whose keys nobody else has. */
+function service(): Record<string, string> {
+  return { REDIS_URL: redis.url, REDIS_KEY_PREFIX: `${redis.prefix}${randomUUID()}:` }
+}
+
+describe('lovage worker', () => {
+  it('introduces itself as Celery does, runs tasks, and stops with exit code 0', async () => {
+    const env = service()
+    const worker = await startLovage(['worker', '-c', '7', '-n', 'w1@%h', '-Q', 'celery,math'], { env })
+    const [, node] = await worker.waitForLine(/(w1@\S+) ready\.$/)
+    const lines = worker.output().split('\n')
+    expect(lines[0]).toMatch(/^w1@\S+ v\d+\.\d+\.\d+$/)
+    expect(lines[0]).toContain(node)
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        '[config]',
+        '.> app:         lovage',
+        `.> transport:   ${redis.url}`,
+        `.> results:     ${redis.url}`,
+        '.> concurrency: 7 (async)',
+        '.> task events: OFF',
+        '[queues]',
+        '.> celery           exchange=celery(direct) key=celery',
+        '.> math             exchange=math(direct) key=math',
+        '[tasks]',
+        '  . demo.add',
+        '  . reports.process',
+      ]),
+    )
+
+    const call = await lovage(['call', 'demo.add', '-a', '[40, 2]', '--queue', 'math'], { env })
+    expect(call).toMatchObject({ code: 0, stdout: [expect.stringMatching(UUID) as unknown] })
+    expect(await lovage(['result', call.stdout[0] ?? ''], { env })).toMatchObject({ code: 0, output: ['42'] })
+
+    expect(await worker.stop()).toEqual({ code: 0, signal: null })
+  })
+
+  it('takes the whole name of a flag, Celery’s pools that run one at a time, and what it has no need of', async () => {
+    const flags = ['--pool', 'solo', '--without-gossip', '--without-mingle', '--without-heartbeat']
+    const worker = await startLovage(['worker', ...flags, '--loglevel', 'info'], { env: service() })
+    await worker.waitForLine(/ready\.$/)
+    expect(worker.output()).toContain('.> concurrency: 1 (async)')
+    await worker.stop()
+  })
+
+  it('says only what -l asks for', async () => {
+    const env = service()
+    const worker = await startLovage(['worker', '-l', 'ERROR'], { env })
+    await worker.waitForLine(/ {2}\. demo\.fail/)
+    const { stdout } = await lovage(['call', 'demo.fail', '-k', '{"message": "loudly"}'], { env })
+    await worker.waitForLine(/demo\.fail\[.*raised DemoFailure/)
+    expect(worker.output()).not.toContain('ready.')
+    expect(stdout).toHaveLength(1)
+    await worker.stop()
+  })
+
+  it('prints nothing but JSON where the log is to be JSON', async () => {
+    const worker = await startLovage(['worker'], { env: { ...service(), LOG_FORMAT: 'json' } })
+    await worker.waitForLine(/ready\./)
+    for (const line of worker.output().split('\n')) expect(JSON.parse(line)).toHaveProperty('time')
+    await worker.stop()
+  })
+
+  it('shows no password', async () => {
+    const url = redis.url.replace('//', '//:hush@')
+    const worker = await startLovage(['-b', url, 'worker'], { env: service() })
+    await worker.waitForLine(/ {2}\. demo\.add/)
+    expect(worker.output()).toContain('.> transport:   redis://***@')
+    expect(worker.output()).not.toContain('hush')
+    await worker.kill()
+  })
+})
+
+describe('lovage -A', () => {
+  it('runs the app of a module, on the broker of -b rather than its own', async () => {
+    const directory = appModule('')
+    const where = ['-b', redis.url, '--result-backend', redis.url]
+    const worker = await startLovage(['-A', 'shop.js', ...where, 'worker', '-Q', redis.prefix], { directory })
+    await worker.waitForLine(/ready\.$/)
+    expect(worker.output()).toMatch(/\.> app: +shop\n/)
+    const named = ['-A', appModule('shop'), ...where]
+    const call = await lovage([...named, 'call', 'shop.multiply', '-a', '[6, 7]', '--queue', redis.prefix])
+    expect(await lovage([...named, 'result', call.stdout[0] ?? ''])).toMatchObject({
+      code: 0,
+      output: ['42'],
+    })
+    await worker.stop()
+  })
+
+  it('takes the module and its broker from Celery’s variables, too', async () => {
+    const queue = `${redis.prefix}env`
+    const env = {
+      CELERY_APP: appModule('shop.js'),
+      CELERY_BROKER_URL: redis.url,
+      CELERY_RESULT_BACKEND: redis.url,
+    }
+    const call = await lovage(['call', 'shop.multiply', '-a', '[6, 7]', '--queue', queue], { env })
+    expect(call.code).toBe(0)
+    expect(await testApp(redis.url).broker.queueLength(queue)).toBe(1)
+  })
+
+  it.each([
+    ['nowhere.js', /there is no such file in .*, and no such package/],
+    ['exports-nothing.js', /exports neither app nor a default/],
+    ['no-celery.js', /no Celery of this installation/],
+    ['broken.js', /RangeError: no such shelf \(file:.*broken\.js:1:7\)$/],
+  ])('says in one line what is wrong with %s', async (name, message) => {
+    const { code, output } = await lovage(['-A', name, 'worker'], { directory: appModule('') })
+    expect(code).toBe(2)
+    expect(output).toEqual([expect.stringMatching(message)])
+  })
+
+  it('says where it belongs when it stands behind the command', async () => {
+    const { code, output } = await lovage(['worker', '-A', 'shop.js'])
+    expect(code).toBe(2)
+    expect(output).toEqual([expect.stringContaining('stands before the command: lovage -A shop.js worker')])
+  })
+})
+
+describe('lovage beat', () => {
+  it('sends what the schedule of an app says, and stops with exit code 0', async () => {
+    const prefix = `${redis.prefix}${randomUUID()}:`
+    const env = { SCHEDULED_REDIS: redis.url, SCHEDULED_PREFIX: prefix }
+    const named = ['-A', appModule('scheduled.js')]
+    const worker = await startLovage([...named, 'worker'], { env })
+    const beat = await startLovage([...named, 'beat', '-l', 'INFO'], { env })
+    await beat.waitForLine(/entry often: scheduled\.tick/)
+    await worker.waitForLine(/Task scheduled\.tick\[.*succeeded/)
+    expect(await beat.stop()).toEqual({ code: 0, signal: null })
+    expect(await worker.stop()).toEqual({ code: 0, signal: null })
+  })
+})
+
+describe('lovage call', () => {
+  it('sends what it is told to, integers with all their digits', async () => {
+    const env = service()
+    const app = testApp(redis.url, { brokerTransportOptions: { globalKeyprefix: env.REDIS_KEY_PREFIX } })
+    const args = ['-a', '[12345678901234567890]', '-k', '{"b": null}', '--priority', '6', '--queue', 'q']
+    const { stdout } = await lovage(['call', 'some.task', ...args, '--expires', '2099-01-01T00:00:00Z'], {
+      env,
+    })
+    await app.broker.ping(5_000)
+    const consumer = app.broker.consumer({ queues: ['q'], consumerId: randomUUID() })
+    await consumer.start()
+    const [delivery] = (await consumer.claim(1)).deliveries
+    const envelope = JSON.parse(delivery?.envelope ?? '{}') as {
+      body: string
+      headers: unknown
+      properties: unknown
+    }
+    expect(envelope).toMatchObject({
+      headers: {
+        id: stdout[0],
+        task: 'some.task',
+        expires: expect.stringMatching(/^2099-01-01T00:00:00/) as unknown,
+      },
+      properties: { priority: 6 },
+    })
+    expect(Buffer.from(envelope.body, 'base64').toString()).toMatch(
+      /^\[\[12345678901234567890\], ?\{"b": ?null\}/,
+    )
+    await consumer.stop()
+  })
+
+  it('does not start a task before its countdown', async () => {
+    const env = service()
+    const worker = await startLovage(['worker'], { env })
+    await worker.waitForLine(/ready\.$/)
+    const sentAt = Date.now()
+    const { stdout } = await lovage(['call', 'demo.add', '-a', '[1, 1]', '--countdown', '1.5'], { env })
+    expect(await lovage(['result', stdout[0] ?? ''], { env })).toMatchObject({ output: ['2'] })
+    expect(Date.now() - sentAt).toBeGreaterThan(1500)
+    await worker.stop()
+  })
+
+  it('fails in one line where no broker answers', async () => {
+    const { code, output } = await lovage(['-b', 'redis://127.0.0.1:1/0', 'call', 'demo.add'])
+    expect(code).toBe(1)
+    expect(output).toEqual([expect.stringContaining('the message was not sent')])
+  })
+})
+
+describe('lovage result', () => {
+  it('fails with what the task has raised, and shows the traceback when asked', async () => {
+    const env = service()
+    const worker = await startLovage(['worker'], { env })
+    await worker.waitForLine(/ready\.$/)
+    const { stdout } = await lovage(['call', 'demo.fail', '-a', '["no luck"]'], { env })
+    const id = stdout[0] ?? ''
+
+    const failed = await lovage(['result', id], { env })
+    expect(failed.code).toBe(1)
+    expect(failed.output).toEqual([expect.stringMatching(/DemoFailure.*no luck/)])
+    const traceback = await lovage(['result', id, '--traceback'], { env })
+    expect(traceback.code).toBe(0)
+    expect(traceback.stdout.join('\n')).toMatch(/DemoFailure.*no luck/)
+    await worker.stop()
+  })
+
+  it('has no traceback of a task that nobody has run', async () => {
+    const { code, output } = await lovage(['result', 'unknown', '--traceback'], { env: service() })
+    expect(code).toBe(1)
+    expect(output).toEqual([expect.stringContaining('its state is PENDING')])
+  })
+})
+
+describe('lovage purge', () => {
+  it('drops what waits in the queues that it is told, once it is told to', async () => {
+    const env = service()
+    const app = testApp(redis.url, { brokerTransportOptions: { globalKeyprefix: env.REDIS_KEY_PREFIX } })
+    for (const queue of ['celery', 'celery', 'reports', 'other']) await app.sendTask('t', [], {}, { queue })
+
+    for (const input of ['n\n', '\n']) {
+      const refused = await lovage(['purge'], { env, input })
+      expect(refused.code).toBe(1)
+      expect(refused.output.join('\n')).toContain('will remove all tasks from queues: celery, reports.')
+    }
+    expect(await app.broker.queueLength('celery')).toBe(2)
+
+    expect((await lovage(['purge'], { env, input: 'y\n' })).output.join('\n')).toContain(
+      'Purged 3 messages from 2 known task queues.',
+    )
+    expect(await lovage(['purge', '-f', '-Q', 'other'], { env })).toMatchObject({
+      code: 0,
+      output: ['Purged 1 message from 1 known task queue.'],
+    })
+    expect(await lovage(['purge', '-f'], { env })).toMatchObject({
+      code: 0,
+      output: ['No messages purged from 2 queues'],
+    })
+  })
+})
+
+describe('lovage, wrongly used', () => {
+  it.each([
+    [['worker', '-c', 'many'], /-c.*'many'.*whole number/],
+    [['worker', '-P', 'prefork'], /event loop only/],
+    [['worker', '-P', 'fibers'], /Expected one of async, gevent/],
+    [['worker', '-l', 'loud'], /Expected one of DEBUG, INFO/],
+    [['worker', '--prefetch-multiplier', '-1'], /whole number from 0/],
+    [['worker', '-Q', 'a,,b'], /separated by commas/],
+    [['call', 't', '-a', '{}'], /Expected a JSON array/],
+    [['call', 't', '-a', '[1'], /Expected JSON/],
+    [['call', 't', '-k', '[]'], /Expected a JSON object/],
+    [['call', 't', '--eta', 'tomorrow'], /Expected a time such as/],
+    [['call', 't', '--priority', 'high'], /Expected a number/],
+    [['call'], /missing required argument 'name'/],
+    [['--nonsense'], /unknown option '--nonsense'/],
+    [['-b', 'http://x', 'worker'], /CELERY_BROKER_URL: /],
+    [['worker', '-b', 'redis://x'], /stands before the command: lovage -b URL worker/],
+    [['call', 't', '--result-backend', 'redis://x'], /stands before the command/],
+  ])('%j: exit code 2 and one line', async (args, message) => {
+    const { code, output } = await lovage(args)
+    expect(output).toEqual([expect.stringMatching(message)])
+    expect(code).toBe(2)
+  })
+
+  it('suggests the command that was meant', async () => {
+    const { code, output } = await lovage(['wroker'])
+    expect(code).toBe(2)
+    expect(output).toEqual(["error: unknown command 'wroker'", '(Did you mean worker?)'])
+  })
+
+  it('names each environment variable at fault', async () => {
+    const { code, output } = await lovage(['worker'], { env: { PORT: 'http', CELERY_TIMEZONE: 'Mars/Base' } })
+    expect(code).toBe(2)
+    expect(output).toEqual([expect.stringContaining('CELERY_TIMEZONE'), expect.stringContaining('PORT')])
+  })
+})
+
+describe('lovage --version and --help', () => {
+  it('end with exit code 0', async () => {
+    expect(await lovage(['--version'])).toMatchObject({
+      code: 0,
+      output: [expect.stringMatching(/^\d+\.\d+\.\d+/)],
+    })
+    const help = await lovage(['worker', '--help'])
+    expect(help.code).toBe(0)
+    // Accepted only to say where they belong.
+    expect(help.output.join('\n')).not.toContain('--app')
+  })
+})
