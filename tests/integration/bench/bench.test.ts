@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+import { startProcess } from '../../support/start-process.js'
+import { tempDir } from '../../support/temp-dir.js'
+
+// Thirteen processes one after another take their time on a busy machine.
+it('measures the worker and its peers and writes the ratios down', { timeout: 120_000 }, async () => {
+  const output = path.join(await tempDir(), 'results.md')
+  const flags = ['--quick', '--built', '--peers', 'lovage,bullmq', '--output', output]
+
+  const bench = startProcess(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...flags])
+  const { code } = await bench.exit
+  await bench.drained
+
+  expect(code, bench.output()).toBe(0)
+  const report = await readFile(output, 'utf8')
+  const figures = [...report.matchAll(/^\| (Lovage|BullMQ)[^|]*\|\s*([\d,.]+) \|/gm)]
+  // A worker each, two and three producers, a round trip each.
+  expect(figures.map(([, peer]) => peer).sort()).toEqual([
+    ...Array.from({ length: 5 }, () => 'BullMQ'),
+    ...Array.from({ length: 4 }, () => 'Lovage'),
+  ])
+  expect(figures.map(([, , figure]) => Number(figure?.replaceAll(',', '')))).not.toContain(0)
+  expect(report).toMatch(/^Expected: at least 1 × BullMQ, .*with \d+\.\d\d\.$/m)
+})
