@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { atTestEnd } from '../../support/at-test-end.js'
 import { rawMessage } from '../../support/raw-message.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
+import { startApi } from '../../../src/api/start-api.js'
 import { testApp } from '../../support/test-app.js'
 
 // What the compiler refuses is in tests/types/tasks.ts; this is for those whom no compiler has seen.
@@ -45,6 +47,41 @@ describe('row 45: a schema across the wire', () => {
     })
     expect(runs).toBe(0)
     expect(worker.counts().failed).toBe(1)
+  })
+
+  it.each([
+    ['a positional argument', { args: [5] }, /report_id: /],
+    ['a keyword argument', { kwargs: { report_id: 'r', format: 'pdf' } }, /format: /],
+    ['what is missing', {}, /report_id: /],
+    ['what the schema does not know', { kwargs: { report_id: 'r', size: 1 } }, /'size'/],
+  ])('row 45: over HTTP, refuses %s that does not fit, and sends what fits', async (_, invalid, message) => {
+    const { url } = await startRedis()
+    const app = testApp(url)
+    app.task('report', { params }, ({ report_id }) => report_id)
+    const api = await startApi({ app, artifactDir: '/nowhere', port: 0 })
+    atTestEnd(() => api.stop(0))
+    const observer = redisClient(url)
+    const post = (call: object): Promise<Response> =>
+      fetch(`${api.url}/api/tasks/report`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(call),
+      })
+
+    const refused = await post(invalid)
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({
+      error: { code: 'INVALID_PARAMS', details: [expect.stringMatching(message) as string] },
+    })
+    expect(await observer.keys('*')).toEqual([])
+
+    const taken = await post({ kwargs: { report_id: 'r-1', format: 'csv' } })
+    expect(taken.status).toBe(202)
+    const { task_id: id } = (await taken.json()) as { readonly task_id: string }
+    const waiting = await observer.lrange('celery', 0, -1)
+    expect(waiting.map((text) => JSON.parse(text) as unknown)).toMatchObject([
+      { headers: { task: 'report', id } },
+    ])
   })
 
   it('row 45: hands the function what the schema makes of the arguments, however they came', async () => {
