@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { silentLog, type Log } from '../log.js'
 import { InvalidRedisOptionsError, RedisUnavailableError } from './errors.js'
+import { isReply } from './script.js'
 import { parseRedisUrl, redactUrl, type TlsOptions } from './url.js'
 import type { ConnectionOptions } from 'node:tls'
 
@@ -77,6 +78,7 @@ export function openRedis(
     lastError: undefined,
     closed: new AbortController(),
   }
+  if (client instanceof Redis) allowNoInfo(client)
   outlooks.set(client, outlook)
   watchOutages(client, outlook, log.child({ redis: outlook.url, connection: purpose }))
   return client
@@ -228,6 +230,32 @@ function pauseMs(attempt: number): number {
 /** Replies of a server that no longer is, or not yet is, what a client has to talk to. */
 function isOfAnotherPrimary(error: Error): boolean {
   return /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/.test(error.message)
+}
+
+/**
+ * ioredis asks INFO whether the data is loaded before it calls a connection ready. Where INFO is renamed it would
+ * never be, and where an ACL denies it a warning would be printed for each connection. Without INFO a server that is
+ * still loading says so in its first reply, which opens the connection again.
+ */
+function allowNoInfo(client: Redis): void {
+  const ask = client.info.bind(client)
+  const answer = async (): Promise<string> => {
+    try {
+      return await ask()
+    } catch (error) {
+      if (isReply(error, 'NOPERM') || (isReply(error, 'ERR') && /unknown command/i.test(error.message)))
+        return ''
+      throw error
+    }
+  }
+  client.info = ((callback: (error: Error | null, text?: string) => void) => {
+    const answered = answer()
+    answered.then(
+      (text) => callback(null, text),
+      (error: unknown) => callback(error as Error),
+    )
+    return answered
+  }) as Redis['info']
 }
 
 function keepName(host: string, callback: (error: null, address: string) => void): void {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   closeRedis,
   openRedis,
@@ -79,6 +79,19 @@ describe('logging in', () => {
 })
 
 describe('where it connects to', () => {
+  it.each([
+    ['renamed', ['--rename-command', 'INFO', '']],
+    ['denied by an ACL', ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-info']],
+  ])('does without INFO where it is %s, and prints nothing', async (_, args) => {
+    const warn = vi.spyOn(console, 'warn')
+    onTestFinished(() => warn.mockRestore())
+    const { url } = await startRedis({ args })
+    const client = open({ url })
+    await ready(client)
+    expect(await client.ping()).toBe('PONG')
+    expect(warn).not.toHaveBeenCalled()
+  })
+
   it('reaches a Unix socket and its database', async () => {
     const socket = path.join(await tempDir(), 'redis.sock')
     const server = await startRedis({ args: ['--unixsocket', socket] })
