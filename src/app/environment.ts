@@ -185,6 +185,7 @@ export const environmentVariables = z.object({
   CELERY_TASK_ACKS_LATE: flag.optional(),
   CELERY_WORKER_CONCURRENCY: integer(1, 1_000_000).optional(),
   CELERY_WORKER_PREFETCH_MULTIPLIER: integer(0, 1_000_000).optional(),
+  MESSAGE_SECRETS: commaSeparated.optional(),
   CELERY_TIMEZONE: z.string().refine(isTimezone, 'an IANA time zone such as Europe/Berlin').optional(),
 
   PORT: integer(0, 65535).default(8000),
@@ -213,7 +214,7 @@ export const environmentVariables = z.object({
 type Values = z.output<typeof environmentVariables>
 
 // A host as well, where a whole URL is a common slip.
-const SECRET = /URL|BACKEND|REDIS_HOST|REDIS_ENDPOINT|PASSWORD|TOKENS|API_KEY/
+const SECRET = /URL|BACKEND|REDIS_HOST|REDIS_ENDPOINT|PASSWORD|TOKENS|API_KEY|SECRETS/
 
 function describeIssue(issue: z.core.$ZodIssue, texts: Partial<Record<string, string>>): string {
   const name = String(issue.path[0])
@@ -250,6 +251,7 @@ function readSettings(values: Values): CelerySettings {
     taskAcksLate: values.CELERY_TASK_ACKS_LATE,
     workerConcurrency: values.CELERY_WORKER_CONCURRENCY,
     workerPrefetchMultiplier: values.CELERY_WORKER_PREFETCH_MULTIPLIER,
+    messageSecrets: values.MESSAGE_SECRETS,
     timezone: values.CELERY_TIMEZONE,
   }
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, describeValue } from '../errors.js'
+import { globMatcher } from './glob.js'
 
 /** Where a call is to go; what is not named is left to the task's and the application's settings. */
 export interface Route {
@@ -133,21 +134,6 @@ function readRoute(value: unknown, place: string): Route {
 function fromTheStart(pattern: RegExp): (name: string) => boolean {
   const anchored = new RegExp(`^(?:${pattern.source})`, pattern.flags.replace(/[gmy]/g, ''))
   return (name) => anchored.test(name)
-}
-
-/** As Python's `fnmatch`: `*`, `?`, `[abc]` and `[!abc]`, for the whole name. */
-function globMatcher(glob: string): (name: string) => boolean {
-  const source = glob.replace(
-    /\[(!?)([^\]]+)\]|[^]/g,
-    (char, not: string | undefined, set: string | undefined) => {
-      if (set !== undefined) return `[${not === '!' ? '^' : ''}${set.replace(/[\\^[]/g, '\\$&')}]`
-      if (char === '*') return '.*'
-      if (char === '?') return '.'
-      return char.replace(/[\\^$.|+()[\]{}]/g, '\\$&')
-    },
-  )
-  const whole = new RegExp(`^${source}$`, 's')
-  return (name) => whole.test(name)
 }
 
 function describePattern(pattern: RoutePattern): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { AsyncResult } from '../results/async-result.js'
+import { serializerNamed } from '../serialization/serializers.js'
 import { encodeTaskMessage, type OutgoingTask } from '../serialization/task-message.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { routeTask } from './routing.js'
@@ -112,7 +113,12 @@ export function createSender({ settings, broker, backend, taskOptions }: SenderP
       stampedHeaders: options.stampedHeaders,
       replyTo: options.replyTo ?? replyTo,
       origin,
-      serializer: options.serializer ?? own.serializer ?? settings.taskSerializer,
+      serializer: serializerNamed(
+        options.serializer ?? own.serializer ?? settings.taskSerializer,
+        settings.jsonForm,
+        settings.auth,
+      ),
+      signer: settings.messageSigner,
       compression: options.compression ?? own.compression ?? settings.taskCompression,
       deliveryMode: settings.taskDefaultDeliveryMode,
       properties: options.properties,

@@ -11,7 +11,7 @@ const flag = z.boolean('true or false')
 const priority = integer(0, 9, 'an integer from 0 to 9')
 const seconds = z.number('seconds, 0 or more').nonnegative('seconds, 0 or more')
 const moreThanZero = z.number('seconds, more than 0').positive('seconds, more than 0')
-const serializer = oneOf('json', 'yaml', 'msgpack')
+const serializer = oneOf('json', 'yaml', 'msgpack', 'auth')
 
 function integer(least: number, most: number, expected: string): z.ZodNumber {
   return z.number(expected).int(expected).min(least, expected).max(most, expected)
@@ -39,7 +39,10 @@ function passes<Value>(check: (value: Value) => unknown): (context: z.core.Parse
 
 const names = z.array(name, 'a list of names').nonempty('a list of at least one name')
 const url = z.string('a URL').check(passes(parseRedisUrl))
-const acceptContent = names.check(passes(resolveAcceptContent))
+// Whether there is a serializer `auth` is seen when all settings are known.
+const acceptContent = names.check(
+  passes((accepted) => resolveAcceptContent(accepted.filter((each) => each !== 'auth'))),
+)
 
 const CERT_REQS = { CERT_REQUIRED: 'required', CERT_OPTIONAL: 'optional', CERT_NONE: 'none' } as const
 
@@ -60,6 +63,9 @@ const useSsl = z.union(
   'true, false, or an object of sslCertReqs (required, optional, none), sslCaCerts, sslCertfile, sslKeyfile, ' +
     'sslCheckHostname',
 ) as z.ZodType<boolean | TlsOptions, boolean | TlsOptions>
+
+const SECRETS = 'a list of texts of at least 32 characters'
+const secret = z.string('a text of at least 32 characters').min(32, 'a text of at least 32 characters')
 
 const STEPS = 'ascending integers from 0 to 9'
 const sentinel = {
@@ -142,6 +148,15 @@ export const settingsSchema = z.strictObject(
     beatSchedule: z.record(z.string(), z.unknown(), 'an object of entries').default({}),
     beatMaxLoopInterval: moreThanZero.default(300),
     beatCronStartingDeadline: moreThanZero.optional(),
+
+    securityKey: name.optional(),
+    securityKeyPassword: text.optional(),
+    securityCertificate: name.optional(),
+    securityCertStore: name.optional(),
+    securityDigest: oneOf('sha224', 'sha256', 'sha384', 'sha512').default('sha256'),
+    securityLayout: oneOf('celery-5.5', 'celery-5.2').default('celery-5.5'),
+    messageSecrets: z.array(secret, SECRETS).nonempty(SECRETS).optional(),
+    acceptUnsignedMessages: flag.default(false),
 
     publishTimeoutMs: z
       .number('milliseconds, more than 0')

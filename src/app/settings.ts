@@ -1,8 +1,11 @@
-import { LovageError, describeValue } from '../errors.js'
+import { InvalidArgumentError, LovageError, describeValue } from '../errors.js'
+import { createMessageSigner, type MessageSigner } from '../serialization/message-signature.js'
 import { didYouMean } from './did-you-mean.js'
+import { loadAuthSerializer } from './security.js'
 import { settingsSchema, type CheckedSettings, type CheckedTransportOptions } from './settings-schema.js'
 import type { z } from 'zod'
 import type { JsonForm } from '../serialization/json.js'
+import type { Serializer } from '../serialization/serializers.js'
 import type { RedisConnectionOptions } from '../redis/connect.js'
 import type { TaskRoutes } from './routing.js'
 import type { TlsOptions } from '../redis/url.js'
@@ -85,9 +88,9 @@ export interface CelerySettings {
   /** `task_routes`: which task goes to which queue. @default none: the default queue */
   readonly taskRoutes?: TaskRoutes | undefined
   /** `task_serializer` @default 'json' */
-  readonly taskSerializer?: 'json' | 'yaml' | 'msgpack' | undefined
+  readonly taskSerializer?: 'json' | 'yaml' | 'msgpack' | 'auth' | undefined
   /** `result_serializer` @default 'json' */
-  readonly resultSerializer?: 'json' | 'yaml' | 'msgpack' | undefined
+  readonly resultSerializer?: 'json' | 'yaml' | 'msgpack' | 'auth' | undefined
   /** `accept_content`: serializers or content types of messages that are decoded; never pickle. @default ['json'] */
   readonly acceptContent?: readonly string[] | undefined
   /** `result_accept_content`: the same for results. @default `acceptContent` */
@@ -134,6 +137,26 @@ export interface CelerySettings {
   /** `beat_cron_starting_deadline`: seconds after which a missed crontab run is skipped. @default none: it is made up */
   readonly beatCronStartingDeadline?: number | undefined
 
+  /** `security_key`: file of the private RSA key that the serializer `auth` signs with. @default none */
+  readonly securityKey?: string | undefined
+  /** `security_key_password` @default none */
+  readonly securityKeyPassword?: string | undefined
+  /** `security_certificate`: file of its X.509 certificate. @default none */
+  readonly securityCertificate?: string | undefined
+  /** `security_cert_store`: folder, or pattern of files, of the certificates that `auth` trusts. @default none */
+  readonly securityCertStore?: string | undefined
+  /** `security_digest` @default 'sha256' */
+  readonly securityDigest?: 'sha224' | 'sha256' | 'sha384' | 'sha512' | undefined
+  /** Not of Celery: how `auth` is written; peers before Celery 5.5 read the older one. @default 'celery-5.5' */
+  readonly securityLayout?: 'celery-5.5' | 'celery-5.2' | undefined
+  /**
+   * Not of Celery: messages are signed with the first of these (HMAC-SHA256), and taken when any has signed them.
+   * Each has at least 32 characters. @default none: nothing is signed
+   */
+  readonly messageSecrets?: readonly string[] | undefined
+  /** Not of Celery: with `messageSecrets`, take messages that are not signed as well. @default false */
+  readonly acceptUnsignedMessages?: boolean | undefined
+
   /** Not of Celery: milliseconds within which sending a task succeeds or fails. @default 5000 */
   readonly publishTimeoutMs?: number | undefined
   /** Not of Celery: `plain` writes dates, UUIDs and decimals as peers before kombu 5.3 read them. @default 'tagged' */
@@ -151,6 +174,10 @@ export interface Settings extends Omit<
   | 'resultExpires'
 > {
   readonly resultAcceptContent: readonly string[]
+  /** The serializer of that name, where certificates are given. */
+  readonly auth: Serializer | undefined
+  /** Of `messageSecrets`. */
+  readonly messageSigner: MessageSigner | undefined
   /** Seconds; 0 for ever. */
   readonly resultExpires: number
   /** Of `broker` and all settings about reaching it. */
@@ -183,6 +210,8 @@ export function resolveSettings(settings: CelerySettings): Settings {
   const { socketTimeout, socketConnectTimeout } = brokerTransportOptions
   return {
     ...checked,
+    auth: authSerializer(parsed.data),
+    messageSigner: checked.messageSecrets && createMessageSigner(checked.messageSecrets),
     resultAcceptContent: checked.resultAcceptContent ?? checked.acceptContent,
     resultExpires: checked.resultExpires ?? 0,
     brokerConnection: {
@@ -202,6 +231,15 @@ export function resolveSettings(settings: CelerySettings): Settings {
             socketTimeoutMs: inMs(redisSocketTimeout),
             connectTimeoutMs: inMs(redisSocketConnectTimeout),
           },
+  }
+}
+
+function authSerializer(checked: CheckedSettings): Serializer | undefined {
+  try {
+    return loadAuthSerializer(checked)
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error
+    throw new SettingsError([error.message])
   }
 }
 
@@ -234,9 +272,11 @@ function describeIssue(issue: z.core.$ZodIssue, settings: unknown): string[] {
   if (issue.code === 'custom' && issue.params?.isWhole === true) return [`${name}: ${issue.message}`]
   let value = settings
   for (const key of path) value = (value as Readonly<Record<string, unknown>> | undefined)?.[key]
-  const isSecret = path.includes('sentinelKwargs')
+  const isSecret = path.some((key) => SECRETS.has(key))
   return [`${name}: expected ${issue.message}, got ${isSecret ? typeof value : describeValue(value)}`]
 }
+
+const SECRETS: ReadonlySet<string> = new Set(['sentinelKwargs', 'securityKeyPassword', 'messageSecrets'])
 
 /** Names of Celery that have a shorter one here. */
 const OTHER_NAMES: Readonly<Record<string, string>> = { brokerUrl: 'broker', resultBackend: 'backend' }

@@ -3,6 +3,7 @@ import { createMemoryBroker } from '../broker/memory-broker.js'
 import { createRedisBackend } from '../results/redis-backend.js'
 import { createRedisBroker } from '../broker/redis-broker.js'
 import { disabledBackend } from '../results/disabled-backend.js'
+import { serializerNamed } from '../serialization/serializers.js'
 import type { Broker } from '../broker/broker.js'
 import type { Log } from '../log.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -25,11 +26,12 @@ export function createBroker(settings: Settings, log: Log): Broker {
 /** The result backend that the setting `backend` names, or the one that keeps nothing. */
 export function createBackend(settings: Settings, log: Log): ResultBackend {
   if (settings.backend === undefined || settings.backendConnection === undefined) return disabledBackend
-  if (settings.backend.startsWith('memory:')) return createMemoryBackend()
+  const serializer = serializerNamed(settings.resultSerializer, settings.jsonForm, settings.auth)
+  if (settings.backend.startsWith('memory:')) return createMemoryBackend(serializer)
   return createRedisBackend({
     connection: settings.backendConnection,
     globalKeyprefix: settings.resultBackendTransportOptions.globalKeyprefix,
-    serializer: settings.resultSerializer,
+    serializer,
     log,
   })
 }

@@ -1,5 +1,6 @@
 import { parseResultMeta, type ResultMeta } from '../serialization/result-meta.js'
 import { streamUpdates, waitUntilReady, type Watch } from './watching.js'
+import type { Serializer } from '../serialization/serializers.js'
 import type { ResultBackend } from './result-backend.js'
 
 interface Entry {
@@ -7,8 +8,8 @@ interface Entry {
   readonly expiresAt: number
 }
 
-/** Results in the memory of one process, for tests and a first try. */
-export function createMemoryBackend(): ResultBackend {
+/** Results in the memory of one process, for tests and a first try. @param serializer - As Celery's `result_serializer`. */
+export function createMemoryBackend(serializer?: Serializer): ResultBackend {
   const entries = new Map<string, Entry>()
   const listeners = new Map<string, Set<(meta: ResultMeta) => void>>()
 
@@ -40,7 +41,7 @@ export function createMemoryBackend(): ResultBackend {
     store(results) {
       for (const { taskId, text, expiresSeconds } of results) {
         if (find(taskId)?.status === 'SUCCESS') continue
-        const meta = parseResultMeta(text)
+        const meta = parseResultMeta(text, serializer)
         const expiresAt = expiresSeconds > 0 ? Date.now() + expiresSeconds * 1000 : Infinity
         entries.set(taskId, { meta, expiresAt })
         for (const listener of [...(listeners.get(taskId) ?? [])]) listener(meta)

@@ -8,10 +8,10 @@ import {
 } from '../redis/connect.js'
 import { loadScript } from '../redis/script.js'
 import { parseResultMeta } from '../serialization/result-meta.js'
-import { serializerNamed } from '../serialization/serializers.js'
 import { redactUrls, type Log } from '../log.js'
 import { createResultSubscriptions, type ResultSubscriptions } from './subscriptions.js'
 import { streamUpdates, waitUntilReady } from './watching.js'
+import type { Serializer } from '../serialization/serializers.js'
 import type { ResultBackend, StoredResult } from './result-backend.js'
 
 const storeScript = loadScript(new URL('./lua/store.lua', import.meta.url))
@@ -21,7 +21,7 @@ export interface RedisBackendOptions {
   /** The backend's `global_keyprefix`; an underscore is added unless it ends in one of `: _ - .` (section 9). */
   readonly globalKeyprefix?: string
   /** Celery's `result_serializer`. @default 'json' */
-  readonly serializer?: string
+  readonly serializer?: Serializer
   readonly log: Log
 }
 
@@ -31,7 +31,7 @@ const MOST_PER_CALL = 500
 /** Results on Redis: Celery's keys, texts and channels (wire protocol, section 10). */
 export function createRedisBackend(options: RedisBackendOptions): ResultBackend {
   const { connection } = options
-  const serializer = serializerNamed(options.serializer ?? 'json')
+  const { serializer } = options
   const prefix = resultKeyPrefix(options.globalKeyprefix ?? '')
   const keyOf = (taskId: string): string => prefix + taskId
   const client = openRedis(connection, 'results', options.log)

@@ -8,11 +8,12 @@ import {
   InvalidJsonError,
   UndecodableBodyError,
   UnsupportedCompressionError,
+  UntrustedMessageError,
 } from './errors.js'
 import { findMembers, skipSpace } from './json-scanner.js'
 import { formatJson, parseJson, type JsonForm } from './json.js'
 import { isPlainRecord } from './plain-record.js'
-import { serializerForContentType } from './serializers.js'
+import { serializerForContentType, type AcceptedContent } from './serializers.js'
 
 /** Where a message went; unknown members are kept. */
 export interface EnvelopeDeliveryInfo {
@@ -150,16 +151,14 @@ function readPriority(value: unknown): number {
 /**
  * Decode the body of a message: base64, then decompression, then its serializer.
  *
- * @param acceptContent - MIME types, from `resolveAcceptContent`.
  * @throws {@link ContentDisallowedError} when the type is not accepted; nothing was decoded then.
+ * @throws {@link UntrustedMessageError} when its serializer is `auth` and its signature does not hold.
  * @throws {@link UnsupportedCompressionError}
- * @throws {@link UndecodableBodyError} when the body is damaged. All three carry the task id if the headers do.
+ * @throws {@link UndecodableBodyError} when the body is damaged. All four carry the task id if the headers do.
  */
-export function decodeBody(envelope: Envelope, acceptContent: ReadonlySet<string>): unknown {
+export function decodeBody(envelope: Envelope, acceptContent: AcceptedContent): unknown {
   try {
-    // First, since it says more of pickle and of what nobody here could read.
-    const serializer = serializerForContentType(envelope.contentType)
-    if (!acceptContent.has(envelope.contentType)) throw disallowed(envelope.contentType, acceptContent)
+    const serializer = acceptContent.get(envelope.contentType) ?? refuse(envelope.contentType, acceptContent)
     const { compression } = envelope.headers
     const payload = decodePayload(envelope)
     return serializer.decode(isText(compression) ? decompress(compression, payload) : payload)
@@ -169,20 +168,34 @@ export function decodeBody(envelope: Envelope, acceptContent: ReadonlySet<string
   }
 }
 
-function disallowed(contentType: string, acceptContent: ReadonlySet<string>): ContentDisallowedError {
-  return new ContentDisallowedError(
-    `content type ${contentType} is refused: accept_content allows ${[...acceptContent].join(', ')}`,
+function refuse(contentType: string, acceptContent: AcceptedContent): never {
+  // It says more of pickle and of what nobody here could read.
+  serializerForContentType(contentType)
+  throw new ContentDisallowedError(
+    `content type ${contentType} is refused: accept_content allows ${[...acceptContent.keys()].join(', ')}`,
   )
 }
 
+const KINDS = [
+  ContentDisallowedError,
+  UndecodableBodyError,
+  UnsupportedCompressionError,
+  UntrustedMessageError,
+]
+
 function withTaskId(error: unknown, taskId: string): unknown {
-  for (const kind of [ContentDisallowedError, UndecodableBodyError, UnsupportedCompressionError]) {
+  for (const kind of KINDS) {
     if (error instanceof kind) return new kind(error.message, { cause: error.cause, taskId })
   }
   return error
 }
 
-function decodePayload(envelope: Envelope): Uint8Array {
+/**
+ * The body's bytes as they were before base64: still compressed where they are.
+ *
+ * @throws {@link UndecodableBodyError}
+ */
+export function decodePayload(envelope: Envelope): Uint8Array {
   const encoding = envelope.properties['body_encoding']
   switch (isString(encoding) ? encoding.toLowerCase() : encoding) {
     case 'base64':

@@ -41,6 +41,11 @@ export class ContentDisallowedError extends MessageError {
   readonly code = 'CONTENT_DISALLOWED'
 }
 
+/** Thrown when a message carries no signature that is trusted, where one is demanded. Its task was not run. */
+export class UntrustedMessageError extends MessageError {
+  readonly code = 'UNTRUSTED_MESSAGE'
+}
+
 /** Thrown when a compression is not known here, or this Node.js lacks it. Trying again does not help. */
 export class UnsupportedCompressionError extends MessageError {
   readonly code = 'UNSUPPORTED_COMPRESSION'

@@ -1,11 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { describeValue } from '../errors.js'
-import {
-  InvalidInstantError,
-  InvalidJsonError,
-  UndecodableBodyError,
-  UnreadableResultError,
-} from './errors.js'
+import { LovageError, describeValue } from '../errors.js'
+import { InvalidInstantError, UnreadableResultError } from './errors.js'
 import { formatJson, parseJson, type JsonForm } from './json.js'
 import { isPlainRecord } from './plain-record.js'
 import type { Serializer } from './serializers.js'
@@ -154,7 +149,7 @@ function decodeMeta(
     if (serializer !== undefined) meta = serializer.decode(bytesOf(stored))
     else meta = parseJson(typeof stored === 'string' ? stored : Buffer.from(stored).toString('utf8'))
   } catch (error) {
-    if (!(error instanceof InvalidJsonError || error instanceof UndecodableBodyError)) throw error
+    if (!(error instanceof LovageError)) throw error
     throw new UnreadableResultError(`the stored result cannot be decoded: ${error.message}`, { cause: error })
   }
   if (isPlainRecord(meta)) return meta

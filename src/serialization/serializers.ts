@@ -64,6 +64,9 @@ const text: Serializer = {
   decode: decodeText,
 }
 
+/** What a consumer decodes, by content type, and with what. */
+export type AcceptedContent = ReadonlyMap<string, Serializer>
+
 const SERIALIZERS: readonly Serializer[] = [json, yaml, msgpack, raw, text]
 
 const BY_NAME: ReadonlyMap<string, Serializer> = new Map(SERIALIZERS.map((each) => [each.name, each]))
@@ -74,7 +77,10 @@ const BY_CONTENT_TYPE: ReadonlyMap<string, Serializer> = new Map([
 ])
 
 /** Types without structure, which kombu accepts whatever the setting says. */
-const ALWAYS_ACCEPTED = ['application/data', 'application/text']
+const ALWAYS_ACCEPTED: AcceptedContent = new Map([
+  [raw.contentType, raw],
+  ['application/text', text],
+])
 
 const PICKLE_NAMES: ReadonlySet<string> = new Set(['pickle', 'application/x-python-serialize'])
 
@@ -82,10 +88,12 @@ const PICKLE_NAMES: ReadonlySet<string> = new Set(['pickle', 'application/x-pyth
  * A serializer by Celery's name for it.
  *
  * @param form - How `json` writes dates, UUIDs, decimals and bytes; the others have one form.
+ * @param auth - The one of the name `auth`, where the application has it.
  * @throws {@link InvalidArgumentError} when there is none of that name; `pickle` is not offered on purpose.
  */
-export function serializerNamed(name: string, form: JsonForm = 'tagged'): Serializer {
+export function serializerNamed(name: string, form: JsonForm = 'tagged', auth?: Serializer): Serializer {
   if (name === 'json' && form === 'plain') return plainJson
+  if (name === auth?.name) return auth
   const serializer = BY_NAME.get(name)
   if (serializer === undefined) throw unknownSerializer(name)
   return serializer
@@ -111,15 +119,16 @@ export function serializerForContentType(contentType: string): Serializer {
  * The content types that a consumer accepts (Celery's setting `accept_content`; wire protocol, section 4.4).
  *
  * @param names - Serializers' names or MIME types.
- * @returns MIME types; `application/data` and `application/text` are always among them.
+ * @param auth - The serializer `auth`, where the application has it; its type is that of raw bytes.
+ * @returns By MIME type; `application/data` and `application/text` are always among them.
  * @throws {@link InvalidArgumentError} for pickle and unknown names.
  */
-export function resolveAcceptContent(names: readonly string[]): ReadonlySet<string> {
-  const accepted = new Set(ALWAYS_ACCEPTED)
+export function resolveAcceptContent(names: readonly string[], auth?: Serializer): AcceptedContent {
+  const accepted = new Map(ALWAYS_ACCEPTED)
   for (const name of names) {
-    const serializer = BY_NAME.get(name) ?? BY_CONTENT_TYPE.get(name)
+    const serializer = name === auth?.name ? auth : (BY_NAME.get(name) ?? BY_CONTENT_TYPE.get(name))
     if (serializer === undefined) throw unknownSerializer(name)
-    accepted.add(name.includes('/') ? name : serializer.contentType)
+    accepted.set(name.includes('/') ? name : serializer.contentType, serializer)
   }
   return accepted
 }
@@ -129,7 +138,9 @@ function unknownSerializer(name: string): InvalidArgumentError {
   return new InvalidArgumentError(
     PICKLE_NAMES.has(name)
       ? `pickle is not supported, because unpickling runs code from the message; use ${known}`
-      : `serializer must be ${known}, got ${describeValue(name)}`,
+      : name === 'auth'
+        ? 'the serializer auth needs the setting securityCertStore'
+        : `serializer must be ${known}, got ${describeValue(name)}`,
   )
 }
 

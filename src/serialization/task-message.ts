@@ -6,7 +6,8 @@ import { InvalidInstantError, InvalidTaskMessageError, NotATaskError } from './e
 import { formatJson, type JsonForm } from './json.js'
 import { isPlainRecord } from './plain-record.js'
 import { pythonReprArgs, pythonReprKwargs } from './python-repr.js'
-import { serializerForContentType, serializerNamed, type Serializer } from './serializers.js'
+import { SIGNATURE_HEADER, type MessageSigner } from './message-signature.js'
+import { serializerNamed, type AcceptedContent, type Serializer } from './serializers.js'
 import { readSignature, type Signature } from './signature.js'
 import { formatInstant, parseInstant } from './time.js'
 
@@ -96,8 +97,10 @@ export interface OutgoingTask {
   readonly replyTo?: string | undefined
   /** `gen<pid>@<hostname>` of the sender. @default '' */
   readonly origin?: string | undefined
-  /** Serializer's name. @default 'json' */
-  readonly serializer?: string | undefined
+  /** By its name, or itself where it is the application's own. @default 'json' */
+  readonly serializer?: string | Serializer | undefined
+  /** Signs the message. @default it is not signed */
+  readonly signer?: MessageSigner | undefined
   /** Compression's name. @default none */
   readonly compression?: string | undefined
   /** @default 2 */
@@ -137,6 +140,7 @@ const PROTOCOL_HEADERS: ReadonlySet<string> = new Set([
   'stamps',
   'compression',
   'redelivered',
+  SIGNATURE_HEADER,
 ])
 
 /** A message taken apart, whatever protocol it came in. */
@@ -158,7 +162,7 @@ interface Parts {
  */
 export function decodeTaskMessage(
   envelope: Envelope,
-  options: { readonly acceptContent: ReadonlySet<string> },
+  options: { readonly acceptContent: AcceptedContent },
 ): TaskMessage {
   const parts = takeApart(envelope, decodeBody(envelope, options.acceptContent))
   const { fields, embed } = parts
@@ -202,7 +206,7 @@ export function decodeTaskMessage(
     exchange: properties.delivery_info.exchange,
     routingKey: properties.delivery_info.routing_key,
     isRedelivered: headers['redelivered'] === true || properties.delivery_info.redelivered === true,
-    serializer: serializerForContentType(envelope.contentType).name,
+    serializer: options.acceptContent.get(envelope.contentType)?.name ?? 'json',
   }
 }
 
@@ -357,7 +361,8 @@ function textOr(value: unknown, otherwise: string): string {
  */
 export function encodeTaskMessage(task: OutgoingTask): string {
   const form = task.form ?? 'tagged'
-  const serializer = serializerNamed(task.serializer ?? 'json', form)
+  const { serializer: given = 'json' } = task
+  const serializer = typeof given === 'string' ? serializerNamed(given, form) : given
   const args = task.args ?? []
   const kwargs = task.kwargs ?? {}
   const headers: Record<string, unknown> = {
@@ -389,14 +394,13 @@ export function encodeTaskMessage(task: OutgoingTask): string {
     headers['compression'] = compressed.header
     payload = compressed.payload
   }
+  const { contentType, contentEncoding } = serializer
+  const { exchange = '', queue: routingKey, signer } = task
+  const parts = { payload, contentType, contentEncoding, headers, exchange, routingKey }
+  if (signer !== undefined) headers[SIGNATURE_HEADER] = signer.sign(parts)
   return formatEnvelope(
     {
-      payload,
-      contentType: serializer.contentType,
-      contentEncoding: serializer.contentEncoding,
-      headers,
-      exchange: task.exchange ?? '',
-      routingKey: task.queue,
+      ...parts,
       priority: task.priority,
       deliveryMode: task.deliveryMode,
       properties: propertiesOf(task),

@@ -1,6 +1,7 @@
 import { LovageError } from '../errors.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import { parseEnvelope } from '../serialization/envelope.js'
+import { isSigned } from '../serialization/message-signature.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { decodeTaskMessage, type TaskMessage } from '../serialization/task-message.js'
 import { createContinuation } from './continuation.js'
@@ -48,7 +49,8 @@ export interface ProcessorParts extends WorkerParts {
 
 export function createProcessor(parts: ProcessorParts): Processor {
   const { settings, tasks, hostname, pool, consumer, settler, clock, log } = parts
-  const acceptContent = resolveAcceptContent(settings.acceptContent)
+  const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
+  const { messageSigner } = settings
   const waiting = new Map<string, Delivery>()
   const running = new Map<Delivery, Execution>()
   const continuation = createContinuation(parts)
@@ -120,7 +122,10 @@ export function createProcessor(parts: ProcessorParts): Processor {
     held++
     let message: TaskMessage
     try {
-      message = decodeTaskMessage(parseEnvelope(delivery.envelope), { acceptContent })
+      const envelope = parseEnvelope(delivery.envelope)
+      if (messageSigner !== undefined && (!settings.acceptUnsignedMessages || isSigned(envelope)))
+        messageSigner.verify(envelope)
+      message = decodeTaskMessage(envelope, { acceptContent })
     } catch (error) {
       if (!(error instanceof LovageError)) log.error({ err: error }, 'a message could not be decoded')
       bury(delivery, reasonOf(error))

@@ -87,7 +87,9 @@ export function storedResult(
       : undefined,
   }
   const serializer =
-    settings.resultSerializer === 'json' ? undefined : serializerNamed(settings.resultSerializer)
+    settings.resultSerializer === 'json'
+      ? undefined
+      : serializerNamed(settings.resultSerializer, settings.jsonForm, settings.auth)
   const text = formatResultMeta(meta, settings.jsonForm, serializer)
   return { taskId: message.id, text, expiresSeconds: settings.resultExpires ?? 0 }
 }

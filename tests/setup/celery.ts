@@ -11,7 +11,7 @@ const CACHE = path.resolve('.cache/python')
 const CURRENT = 'tests/interop/python/requirements.txt'
 const CELERY_52 = 'tests/interop/python/requirements-5.2.txt'
 /** Everything that the programs in tests/interop/python import. */
-const PROBE = 'import celery, kombu, redis, msgpack, yaml; print(celery.__version__)'
+const PROBE = 'import celery, cryptography, kombu, redis, msgpack, yaml; print(celery.__version__)'
 
 /** A Python interpreter that can import Celery, and which Celery that is. */
 interface CeleryPython {
@@ -120,7 +120,7 @@ async function debianCelery(): Promise<CeleryPython | string> {
   if (typeof ready !== 'string') return ready
   try {
     const root = await unpackPackages(
-      ['python3-celery', 'python3-redis', 'python3-msgpack', 'python3-yaml'],
+      ['python3-celery', 'python3-redis', 'python3-msgpack', 'python3-yaml', 'python3-cryptography'],
       directory,
     )
     const unpacked = path.join(root, 'usr/bin/python3')

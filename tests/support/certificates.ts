@@ -75,6 +75,32 @@ export async function makeCertificates(): Promise<Certificates> {
   }
 }
 
+/** Files of PEM of somebody who signs messages. */
+export interface Signer {
+  readonly key: string
+  /** Signed by itself. */
+  readonly certificate: string
+}
+
+/**
+ * Make an RSA key and a certificate of it, in a directory that is removed when the test ends.
+ *
+ * @param subject - As `openssl req -subj` takes it: `/O=Acme/CN=billing`.
+ */
+export async function makeSigner(
+  subject: string,
+  { keyPassword, bits = 2048 }: { readonly keyPassword?: string; readonly bits?: number } = {},
+): Promise<Signer> {
+  const directory = await tempDir()
+  const [key, certificate] = [path.join(directory, 'signer.key'), path.join(directory, 'signer.pem')]
+  const encryption = keyPassword === undefined ? ['-nodes'] : ['-passout', `pass:${keyPassword}`]
+  await openssl([
+    ...['req', '-x509', '-utf8', '-days', '2', '-subj', subject, ...encryption],
+    ...['-newkey', `rsa:${bits}`, '-keyout', key, '-out', certificate],
+  ])
+  return { key, certificate }
+}
+
 function newKey(file: string): string[] {
   return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', file]
 }

@@ -15,6 +15,7 @@ const DOCUMENTS = [
   'docs/configuration.md',
   'docs/internals.md',
   'docs/operations.md',
+  'docs/security.md',
 ]
 
 let directory: string

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
+import { serializerNamed } from '../../../src/serialization/serializers.js'
 import { describeResultBackend, stored } from './conformance.js'
 import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
 import { silentLog } from '../../../src/log.js'
@@ -80,10 +81,10 @@ describe('Redis result backend', () => {
   })
 
   it('keeps a result of bytes (msgpack) as it is', async () => {
-    const backend = await makeBackend({ serializer: 'msgpack' })
-    const { serializerNamed } = await import('../../../src/serialization/serializers.js')
+    const serializer = serializerNamed('msgpack')
+    const backend = await makeBackend({ serializer })
     const id = randomUUID()
-    const text = serializerNamed('msgpack').encode({ status: 'SUCCESS', result: 5, task_id: id })
+    const text = serializer.encode({ status: 'SUCCESS', result: 5, task_id: id })
     await backend.store([{ taskId: id, text, expiresSeconds: 60 }])
     expect(await backend.wait(id, { timeoutMs: 5000 })).toMatchObject({ status: 'SUCCESS', result: 5 })
   })

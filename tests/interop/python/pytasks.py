@@ -24,6 +24,9 @@ app.conf.update(
 )
 app.conf.update(json.loads(os.environ.get("PYTASKS_CONF", "{}")))
 
+if app.conf.security_key:
+    app.setup_security()
+
 
 class OrderError(Exception):
     """An exception with more than one argument, as applications have them."""

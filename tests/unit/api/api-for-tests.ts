@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { Celery } from '../../../src/index.js'
 import { buildServer, type ApiParts } from '../../../src/api/build-server.js'
+import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
 import { decodeTaskMessage, type TaskMessage } from '../../../src/serialization/task-message.js'
 import { formatResultMeta, type OutgoingResultMeta } from '../../../src/serialization/result-meta.js'
 import { parseEnvelope } from '../../../src/serialization/envelope.js'
@@ -38,7 +39,7 @@ export async function apiForTests(
       const consumer = app.broker.consumer({ queues: [queue], consumerId: 'test' })
       const { deliveries } = await consumer.claim(100)
       return deliveries.map(({ envelope }) =>
-        decodeTaskMessage(parseEnvelope(envelope), { acceptContent: new Set(['application/json']) }),
+        decodeTaskMessage(parseEnvelope(envelope), { acceptContent: resolveAcceptContent(['json']) }),
       )
     },
     store: (meta) =>

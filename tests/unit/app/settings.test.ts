@@ -131,7 +131,7 @@ describe('resolveSettings', () => {
     [{ taskProtocol: 1 }, 'taskProtocol: expected 2, the only version that is written, got number 1'],
     [
       { taskSerializer: 'pickle' },
-      'taskSerializer: expected one of json, yaml, msgpack, got string "pickle"',
+      'taskSerializer: expected one of json, yaml, msgpack, auth, got string "pickle"',
     ],
     [{ taskDefaultPriority: 10 }, 'taskDefaultPriority: expected an integer from 0 to 9, got number 10'],
     [{ taskMaxDeliveries: 0 }, 'taskMaxDeliveries: expected an integer, 1 or more, got number 0'],

@@ -144,8 +144,8 @@ it('msgpack writes dates as ISO text, and refuses integers beyond 64 bits', () =
 })
 
 it('Section 4.4: application/data and application/text are always accepted, pickle never', () => {
-  expect([...resolveAcceptContent([])]).toEqual(['application/data', 'application/text'])
-  expect([...resolveAcceptContent(['json', 'application/x-yaml'])].slice(2)).toEqual([
+  expect([...resolveAcceptContent([]).keys()]).toEqual(['application/data', 'application/text'])
+  expect([...resolveAcceptContent(['json', 'application/x-yaml']).keys()].slice(2)).toEqual([
     'application/json',
     'application/x-yaml',
   ])
