@@ -1,15 +1,11 @@
-import { Buffer } from 'node:buffer'
 import { describeValue } from '../errors.js'
-import { compress } from './compression.js'
-import { decodeBody, formatEnvelope, type Envelope } from './envelope.js'
+import { decodeBody, type Envelope } from './envelope.js'
 import { InvalidInstantError, InvalidTaskMessageError, NotATaskError } from './errors.js'
-import { formatJson, type JsonForm } from './json.js'
+import { SIGNATURE_HEADER } from './message-signature.js'
 import { isPlainRecord } from './plain-record.js'
-import { pythonReprArgs, pythonReprKwargs } from './python-repr.js'
-import { SIGNATURE_HEADER, type MessageSigner } from './message-signature.js'
-import { serializerNamed, type AcceptedContent, type Serializer } from './serializers.js'
 import { readSignature, type Signature } from './signature.js'
-import { formatInstant, parseInstant } from './time.js'
+import { parseInstant } from './time.js'
+import type { AcceptedContent } from './serializers.js'
 
 /** A task message as values: what a worker needs to run it, whatever protocol it came in. */
 export interface TaskMessage {
@@ -52,69 +48,6 @@ export interface TaskMessage {
   readonly isRedelivered: boolean
   /** Name of the serializer the body came in, so that a retry goes out in the same. */
   readonly serializer: string
-}
-
-/** A task message to be sent. Whatever may be undefined has Celery's default. */
-export interface OutgoingTask {
-  readonly id: string
-  /** Registered task name. */
-  readonly task: string
-  readonly args?: readonly unknown[] | undefined
-  readonly kwargs?: Readonly<Record<string, unknown>> | undefined
-  /** Routing key: with the default exchange, the queue's name. */
-  readonly queue: string
-  /** @default '' */
-  readonly exchange?: string | undefined
-  readonly eta?: Date | undefined
-  readonly expires?: Date | undefined
-  /** 0 to 9. @default 0 */
-  readonly priority?: number | undefined
-  /** @default 0 */
-  readonly retries?: number | undefined
-  /** @default the task's own id */
-  readonly rootId?: string | undefined
-  readonly parentId?: string | undefined
-  readonly group?: string | undefined
-  readonly groupIndex?: number | undefined
-  /** Seconds, the hard limit first, as on the wire. */
-  readonly timeLimits?:
-    readonly [hard: number | null | undefined, soft: number | null | undefined] | undefined
-  readonly shadow?: string | undefined
-  /** @default false */
-  readonly ignoreResult?: boolean | undefined
-  /** @default 0 */
-  readonly replacedTaskNesting?: number | undefined
-  readonly callbacks?: readonly Signature[] | undefined
-  readonly errbacks?: readonly Signature[] | undefined
-  /** The remaining chain steps in reverse order. */
-  readonly chain?: readonly Signature[] | undefined
-  readonly chord?: Signature | undefined
-  /** Headers of the caller's own, next to the protocol's. */
-  readonly headers?: Readonly<Record<string, unknown>> | undefined
-  readonly stamps?: Readonly<Record<string, unknown>> | undefined
-  readonly stampedHeaders?: readonly string[] | undefined
-  /** @default '' */
-  readonly replyTo?: string | undefined
-  /** `gen<pid>@<hostname>` of the sender. @default '' */
-  readonly origin?: string | undefined
-  /** By its name, or itself where it is the application's own. @default 'json' */
-  readonly serializer?: string | Serializer | undefined
-  /** Signs the message. @default it is not signed */
-  readonly signer?: MessageSigner | undefined
-  /** Compression's name. @default none */
-  readonly compression?: string | undefined
-  /** @default 2 */
-  readonly deliveryMode?: 1 | 2 | undefined
-  /** More properties by their wire names. */
-  readonly properties?: Readonly<Record<string, unknown>> | undefined
-  /** @default 'tagged' */
-  readonly form?: JsonForm | undefined
-  /** @default made from `args` */
-  readonly argsrepr?: string | undefined
-  /** @default made from `kwargs` */
-  readonly kwargsrepr?: string | undefined
-  /** Needed with `expires` only, for the property `expiration`. @default the present */
-  readonly now?: Date | undefined
 }
 
 /** Headers that are the protocol's own; all others are the caller's (wire protocol, section 3.2). */
@@ -349,104 +282,4 @@ function textsOf(value: unknown): readonly string[] {
 
 function textOr(value: unknown, otherwise: string): string {
   return typeof value === 'string' ? value : otherwise
-}
-
-/**
- * Write a task message of protocol 2 with the headers of Celery 5.6 in its order (wire protocol, section 3.2).
- *
- * @returns The envelope's text, with a delivery tag of its own.
- * @throws {@link EncodeError} for what the serializer cannot hold; its path starts with `args` or `kwargs`.
- * @throws {@link InvalidArgumentError} for an unknown serializer.
- * @throws {@link UnsupportedCompressionError}
- */
-export function encodeTaskMessage(task: OutgoingTask): string {
-  const form = task.form ?? 'tagged'
-  const { serializer: given = 'json' } = task
-  const serializer = typeof given === 'string' ? serializerNamed(given, form) : given
-  const args = task.args ?? []
-  const kwargs = task.kwargs ?? {}
-  const headers: Record<string, unknown> = {
-    lang: 'js',
-    task: task.task,
-    id: task.id,
-    shadow: task.shadow ?? null,
-    eta: task.eta === undefined ? null : formatInstant(task.eta),
-    expires: task.expires === undefined ? null : formatInstant(task.expires),
-    group: task.group ?? null,
-    group_index: task.groupIndex ?? null,
-    retries: task.retries ?? 0,
-    timelimit: [task.timeLimits?.[0] ?? null, task.timeLimits?.[1] ?? null],
-    root_id: task.rootId ?? task.id,
-    parent_id: task.parentId ?? null,
-    argsrepr: task.argsrepr ?? pythonReprArgs(args),
-    kwargsrepr: task.kwargsrepr ?? pythonReprKwargs(kwargs),
-    origin: task.origin ?? '',
-    ignore_result: task.ignoreResult ?? false,
-    replaced_task_nesting: task.replacedTaskNesting ?? 0,
-    stamped_headers: task.stampedHeaders ?? null,
-    stamps: task.stamps ?? {},
-    ...task.headers,
-  }
-  let payload = encodeTaskBody(task, args, kwargs, serializer, form)
-  if (task.compression !== undefined) {
-    const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
-    const compressed = compress(task.compression, bytes)
-    headers['compression'] = compressed.header
-    payload = compressed.payload
-  }
-  const { contentType, contentEncoding } = serializer
-  const { exchange = '', queue: routingKey, signer } = task
-  const parts = { payload, contentType, contentEncoding, headers, exchange, routingKey }
-  if (signer !== undefined) headers[SIGNATURE_HEADER] = signer.sign(parts)
-  return formatEnvelope(
-    {
-      ...parts,
-      priority: task.priority,
-      deliveryMode: task.deliveryMode,
-      properties: propertiesOf(task),
-    },
-    form,
-  )
-}
-
-function propertiesOf(task: OutgoingTask): Record<string, unknown> {
-  const properties: Record<string, unknown> = { correlation_id: task.id, reply_to: task.replyTo ?? '' }
-  if (task.expires !== undefined) {
-    const now = task.now?.getTime() ?? Date.now()
-    properties['expiration'] = String(Math.max(0, task.expires.getTime() - now))
-  }
-  return task.properties === undefined ? properties : { ...properties, ...task.properties }
-}
-
-const EMPTY_EMBED = { callbacks: null, errbacks: null, chain: null, chord: null }
-const EMPTY_EMBED_JSON = JSON.stringify(EMPTY_EMBED)
-
-function encodeTaskBody(
-  task: OutgoingTask,
-  args: readonly unknown[],
-  kwargs: Readonly<Record<string, unknown>>,
-  serializer: Serializer,
-  form: JsonForm,
-): string | Uint8Array {
-  const embed = embedOf(task)
-  if (serializer.name !== 'json') return serializer.encode([args, kwargs, embed])
-  const embedJson = embed === EMPTY_EMBED ? EMPTY_EMBED_JSON : formatJson(embed, form, 'embed')
-  // One by one, so that an error names args or kwargs and not a position in the body.
-  return `[${formatJson(args, form, 'args')},${formatJson(kwargs, form, 'kwargs')},${embedJson}]`
-}
-
-function embedOf(task: OutgoingTask): Readonly<Record<string, unknown>> {
-  const { callbacks, errbacks, chain, chord } = task
-  if (!hasItems(callbacks) && !hasItems(errbacks) && !hasItems(chain) && chord === undefined)
-    return EMPTY_EMBED
-  return {
-    callbacks: hasItems(callbacks) ? callbacks : null,
-    errbacks: hasItems(errbacks) ? errbacks : null,
-    chain: hasItems(chain) ? chain : null,
-    chord: chord ?? null,
-  }
-}
-
-function hasItems(list: readonly unknown[] | undefined): boolean {
-  return list !== undefined && list.length > 0
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
-import { encodeTaskMessage } from '../../../src/serialization/task-message.js'
+import { encodeTaskMessage } from '../../../src/serialization/outgoing-task.js'
 import { parseEnvelope } from '../../../src/serialization/envelope.js'
 import type { Broker, Consumer, Delivery } from '../../../src/broker/broker.js'
 

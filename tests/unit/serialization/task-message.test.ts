@@ -4,12 +4,8 @@ import { EncodeError, InvalidTaskMessageError, NotATaskError } from '../../../sr
 import { decodeBody, parseEnvelope } from '../../../src/serialization/envelope.js'
 import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
 import type { Signature } from '../../../src/serialization/signature.js'
-import {
-  decodeTaskMessage,
-  encodeTaskMessage,
-  type OutgoingTask,
-  type TaskMessage,
-} from '../../../src/serialization/task-message.js'
+import { encodeTaskMessage, type OutgoingTask } from '../../../src/serialization/outgoing-task.js'
+import { decodeTaskMessage, type TaskMessage } from '../../../src/serialization/task-message.js'
 import { pushedMessages, scenario } from './vectors.js'
 
 const acceptContent = resolveAcceptContent(['json', 'yaml', 'msgpack'])
