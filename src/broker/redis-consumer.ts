@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { loadScript } from '../redis/script.js'
+import { isRefusal, loadScript } from '../redis/script.js'
 import { deadLetterInformation } from './dead-letters.js'
+import { createHands } from './hands.js'
 import { claimOrder, type QueueOrderStrategy } from './rotation.js'
 import { createUpkeep } from './upkeep.js'
 import { putBack, type PutBackItem } from './put-back.js'
@@ -55,12 +56,19 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   const held = keys.held(consumerId)
   const order = claimOrder(queues, options.queueOrderStrategy)
   const wakeUp = createWakeUp(client, options.subscriber)
-  const upkeep = createUpkeep(options)
+  const hands = createHands(options)
+  const upkeep = createUpkeep({
+    ...options,
+    onRenewed: (heldCount) => {
+      if (heldCount > hands.size) hands.suspect()
+    },
+  })
   const lists = queues.flatMap((queue) => keys.lists(queue))
 
-  const putBackHeld = (deliveries: readonly Delivery[], end: 'front' | 'back'): Promise<number> => {
+  const putBackHeld = async (deliveries: readonly Delivery[], end: 'front' | 'back'): Promise<void> => {
     const items: PutBackItem[] = deliveries.map(({ tag, queue, envelope }) => ({ tag, queue, envelope }))
-    return putBack(client, keys, prioritySteps, { kind: 'held', consumerId }, end, items)
+    await putBack(client, keys, prioritySteps, { kind: 'held', consumerId }, end, items)
+    hands.letGo(items.map(({ tag }) => tag))
   }
 
   return {
@@ -74,6 +82,8 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
 
     async claim(limit) {
       const most = Math.min(limit, MOST_PER_CLAIM)
+      const recovered = await hands.recover(most)
+      if (recovered.length > 0) return { deliveries: recovered, unreadable: [], nextDueMs: 0 }
       const rotation = order.next(most)
       const claimKeys = [
         keys.unacked,
@@ -83,13 +93,14 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
         ...rotation.queues.map((queue) => keys.parked(queue)),
         ...prioritySteps.flatMap((step) => rotation.queues.map((queue) => keys.list(queue, step))),
       ]
-      const reply = await claimScript.run(client, claimKeys, [
-        most,
-        rotation.lowShare,
-        randomUUID(),
-        ...rotation.queues,
-      ])
+      const claimArgs = [most, rotation.lowShare, randomUUID(), ...rotation.queues]
+      const reply = await claimScript.run(client, claimKeys, claimArgs).catch((error: unknown) => {
+        // Without an answer nobody knows whether it was executed.
+        if (!isRefusal(error)) hands.suspect()
+        throw error
+      })
       const claim = readClaim(reply as ClaimReply, rotation.queues)
+      hands.take(claim.deliveries)
       order.claimed(claim.deliveries.length)
       return claim
     },
@@ -103,11 +114,16 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
         acks.push(ackScript.run(client, [keys.unacked, keys.unackedIndex, held], some))
       }
       await Promise.all(acks)
+      hands.letGo(tags)
     },
 
+    // A hand-over whose reply was lost is repeated. Meanwhile the message may have come back as a new delivery, which
+    // the repetition must not take away.
     async park(delivery, eta) {
+      if (!hands.holds(delivery)) return
       const parkKeys = [keys.unackedIndex, held, keys.parked(delivery.queue)]
       await parkScript.run(client, parkKeys, [delivery.tag, (eta.getTime() / 1000).toFixed(6)])
+      hands.letGo([delivery.tag])
       // A claim may have overtaken it and be followed by a wait that does not know of this ETA.
       wakeUp.interrupt()
     },
@@ -118,6 +134,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     },
 
     async requeue(delivery) {
+      if (!hands.holds(delivery)) return
       await putBackHeld([delivery], 'back')
     },
 
@@ -125,6 +142,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       const buryKeys = [keys.unacked, keys.unackedIndex, held, ...keys.deadLetters]
       const information = deadLetterInformation(delivery.queue, reason)
       await buryScript.run(client, buryKeys, [delivery.tag, randomUUID(), delivery.envelope, information])
+      hands.letGo([delivery.tag])
     },
 
     stop: () => upkeep.stop(),

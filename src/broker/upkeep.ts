@@ -30,6 +30,8 @@ export interface UpkeepOptions {
   readonly prioritySteps: readonly number[]
   readonly visibilityTimeoutMs: number
   readonly leaseMs: number
+  /** Told after each renewal how many messages the server says this consumer holds. */
+  readonly onRenewed: (heldCount: number) => void
   readonly log: Log
 }
 
@@ -51,12 +53,13 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   let timer: NodeJS.Timeout | undefined
 
   const round = async (): Promise<void> => {
-    const expired = await renewScript.run(
+    const [heldCount, expired] = (await renewScript.run(
       client,
       [keys.leases, held, keys.unackedIndex],
       [consumerId, options.leaseMs / 1000],
-    )
-    for (const id of expired as string[]) {
+    )) as [number, string[]]
+    options.onRenewed(heldCount)
+    for (const id of expired) {
       if (id === consumerId) continue
       const count = await restoreExpired(options, id)
       if (count > 0)

@@ -53,3 +53,8 @@ export function isReply(error: unknown, prefix: string): error is Error {
   const { message } = error as Error
   return message === prefix || message.startsWith(`${prefix} `)
 }
+
+/** Whether Redis answered with an error, any: then it is known that the command, or script, did not do its work. */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof ReplyError
+}

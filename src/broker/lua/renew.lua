@@ -6,7 +6,8 @@
 -- ARGV[1]  consumer id
 -- ARGV[2]  length of the lease, seconds
 --
--- Returns {lease ends that lie in the past: consumer ids}, so that the caller can put back what they held.
+-- Returns {how many messages are held, {ids of consumers whose lease is over}}: the caller compares the one with what it
+-- knows of, and puts back what the others held.
 -- Cost: O(H log M) for H held messages, bounded by the prefetch count.
 -- Scores are refreshed with XX: a tag that was acked or restored meanwhile must not come back.
 
@@ -23,4 +24,4 @@ for first = 1, #held, 1000 do
   end
   redis.call('ZADD', KEYS[3], 'XX', unpack(scores))
 end
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
+return { #held, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now) }
