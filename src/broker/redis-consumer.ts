@@ -57,8 +57,14 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   const order = claimOrder(queues, options.queueOrderStrategy)
   const wakeUp = createWakeUp(client, options.subscriber)
   const hands = createHands(options)
+  const declareQueues = async (): Promise<void> => {
+    const pipeline = client.pipeline()
+    for (const queue of queues) pipeline.sadd(keys.binding(queue), bindingMember(queue, options.sep))
+    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
+  }
   const upkeep = createUpkeep({
     ...options,
+    declareQueues,
     onRenewed: (heldCount) => {
       if (heldCount > hands.size) hands.suspect()
     },
@@ -74,9 +80,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   return {
     async start() {
       await ready(client)
-      const pipeline = client.pipeline()
-      for (const queue of queues) pipeline.sadd(keys.binding(queue), bindingMember(queue, options.sep))
-      for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
+      await declareQueues()
       await upkeep.start()
     },
 

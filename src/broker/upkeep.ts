@@ -32,6 +32,8 @@ export interface UpkeepOptions {
   readonly leaseMs: number
   /** Told after each renewal how many messages the server says this consumer holds. */
   readonly onRenewed: (heldCount: number) => void
+  /** Write the bindings of the queues, which an eviction may have taken. */
+  readonly declareQueues: () => Promise<void>
   readonly log: Log
 }
 
@@ -69,6 +71,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const sweepEveryMs = Math.min(SWEEP_EVERY_MS, options.visibilityTimeoutMs)
     if (now - lastSweepAt >= sweepEveryMs) {
       lastSweepAt = now
+      await options.declareQueues()
       const count = await sweepOverdue(options)
       if (count > 0) log.warn({ count }, 'put back messages that were unacked past the visibility timeout')
     }

@@ -34,10 +34,13 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
   const { serializer } = options
   const prefix = resultKeyPrefix(options.globalKeyprefix ?? '')
   const keyOf = (taskId: string): string => prefix + taskId
-  const client = openRedis(connection, 'results', options.log)
+  let opened: RedisClient | undefined
+  // By the first who stores or asks: a program that only sends tasks has one connection.
+  const open = (): RedisClient => (opened ??= openRedis(connection, 'results', options.log))
   let subscriptions: ResultSubscriptions | undefined
 
   const fetchMany = async (taskIds: readonly string[]): Promise<(Buffer | null)[]> => {
+    const client = open()
     await ready(client, {})
     if (client.isCluster) return Promise.all(taskIds.map((id) => client.getBuffer(keyOf(id))))
     return client.mgetBuffer(...taskIds.map(keyOf))
@@ -59,6 +62,7 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     keepsResults: true,
 
     async store(results) {
+      const client = open()
       const calls: Promise<unknown>[] = []
       // On a cluster results spread over all slots, and a script may touch one slot only.
       const most = client.isCluster ? 1 : MOST_PER_CALL
@@ -74,6 +78,7 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     },
 
     async forget(taskIds) {
+      const client = open()
       await ready(client, {})
       await Promise.all(taskIds.map((id) => client.del(keyOf(id))))
     },
@@ -81,10 +86,10 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     wait: (taskId, waitOptions) => waitUntilReady(watch, taskId, waitOptions),
     updates: (taskId, waitOptions) => streamUpdates(watch, taskId, waitOptions),
 
-    ping: (timeoutMs) => roundTripMs(client, timeoutMs),
+    ping: (timeoutMs) => roundTripMs(open(), timeoutMs),
 
     async close() {
-      await Promise.all([closeRedis(client), subscriptions?.close()])
+      await Promise.all([opened && closeRedis(opened), subscriptions?.close()])
     },
   }
 }

@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { redisClient, startRedis } from '../../support/redis-server.js'
+import { testApp } from '../../support/test-app.js'
+import type { Redis } from 'ioredis'
+
+const WINDOW_MS = 12_000
+const WORKERS = 3
+/** Sixty a minute. */
+const MOST_PER_WORKER = WINDOW_MS / 1000
+
+/** What clients have sent: scripts count as one, whatever they call. */
+async function commandsSent(redis: Redis): Promise<number> {
+  const info = await redis.info('commandstats')
+  const calls = [...info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
+  const sent = calls.filter(([, name = '']) => /^(evalsha|eval|exists|client)\b/.test(name))
+  return sent.reduce((sum, [, , count]) => sum + Number(count), 0)
+}
+
+it('row 17: an idle worker sends at most sixty commands a minute, however many of them there are', async () => {
+  const { url } = await startRedis()
+  const redis = redisClient(url)
+  const apps = Array.from({ length: WORKERS }, () => testApp(url))
+  const workers = await Promise.all(apps.map((app) => app.startWorker({ queues: ['celery', 'a', 'b'] })))
+  // A count over a while is what this is about, so there is no event to await.
+  await sleep(1000)
+  await redis.config('RESETSTAT')
+  await sleep(WINDOW_MS)
+  const sent = await commandsSent(redis)
+  await Promise.all(workers.map((worker) => worker.stop()))
+  expect(sent).toBeGreaterThan(0)
+  expect(sent).toBeLessThanOrEqual(WORKERS * MOST_PER_WORKER)
+})
