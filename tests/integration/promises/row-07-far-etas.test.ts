@@ -36,6 +36,8 @@ it('row 7: thousands of far ETAs burden no worker, survive the SIGKILL of all of
     const today = await app.sendTask('pytasks.record', ['today', 'done'])
     expect(await today.get({ timeout: 20_000 })).toBe('done')
     expect(await redis.exists('ran')).toBe(0)
+    // Its acknowledgement follows its result; a kill between the two would have it run again.
+    await eventually(async () => (await redis.hlen('unacked')) === COUNT)
   }
   await expectAllWaiting()
   await first.kill()
