@@ -1,11 +1,15 @@
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { fullJitterMs } from '../backoff.js'
 import { silentLog, type Log } from '../log.js'
-import { InvalidRedisOptionsError, RedisUnavailableError } from './errors.js'
-import { isReply } from './script.js'
-import { parseRedisUrl, redactUrl, type TlsOptions } from './url.js'
-import type { ConnectionOptions } from 'node:tls'
+import { allowNoInfo } from './allow-no-info.js'
+import { connectorFor, targetOf } from './connector.js'
+import { RedisUnavailableError } from './errors.js'
+import { keepLoggedIn } from './renew-login.js'
+import { routeTo, type RedisConnectionOptions, type Route } from './route.js'
+import { explainTlsError } from './tls.js'
+import { redactUrl } from './url.js'
+
+export type { RedisConnectionOptions } from './route.js'
 
 /**
  * A connection that opens itself again for ever.
@@ -15,27 +19,6 @@ import type { ConnectionOptions } from 'node:tls'
  * connection; who made them makes them again on `ready`.
  */
 export type RedisClient = Redis | Cluster
-
-export interface RedisConnectionOptions {
-  /** See `parseRedisUrl`. */
-  readonly url: string
-  /** Encrypts also where the URL's scheme does not say so; what the URL's query says comes first. */
-  readonly tls?: TlsOptions | undefined
-  /** The name under which the sentinels know the primary. Celery's `master_name`. */
-  readonly masterName?: string | undefined
-  /** For the sentinels themselves. Celery's `sentinel_kwargs`. */
-  readonly sentinelUsername?: string | undefined
-  readonly sentinelPassword?: string | undefined
-  /** Milliseconds for one attempt to connect. @default 5000 */
-  readonly connectTimeoutMs?: number | undefined
-  /**
-   * Milliseconds for which the server may say nothing while replies are awaited. The connection is then given up,
-   * as a host that vanished never closes it. @default 10000
-   */
-  readonly socketTimeoutMs?: number | undefined
-  /** Milliseconds after which one command is rejected while the connection stays. @default none */
-  readonly commandTimeoutMs?: number | undefined
-}
 
 export interface ReadyOptions {
   /** @default 5000 */
@@ -48,15 +31,16 @@ interface Outlook {
   /** Without its password. */
   readonly url: string
   lastError: Error | undefined
+  /** Whether it closes only to open again, which is no outage. */
+  isReopening: boolean
   /** Aborts when the client is closed on purpose. */
   readonly closed: AbortController
 }
 
 const outlooks = new WeakMap<RedisClient, Outlook>()
 
-const FIRST_PAUSE_MS = 50
-/** Short enough that work goes on within a second of Redis being back. */
-const LONGEST_PAUSE_MS = 800
+/** Between attempts to connect; short enough that work goes on within a second of Redis being back. */
+const BACKOFF = { firstMs: 100, longestMs: 800 }
 const KEEP_ALIVE_MS = 10_000
 const CLOSE_WITHIN_MS = 1000
 
@@ -72,15 +56,63 @@ export function openRedis(
   purpose: string,
   log: Log = silentLog,
 ): RedisClient {
-  const client = createClient(options, purpose)
-  const outlook: Outlook = {
-    url: redactUrl(options.url),
-    lastError: undefined,
-    closed: new AbortController(),
+  const route = routeTo(options)
+  const { seeds, locatorOfNode } = route
+  if (seeds === undefined || locatorOfNode === undefined) return openSingle(options, purpose, '', log)
+  const outlook = newOutlook(options)
+  const ownLog = log.child({ redis: outlook.url, connection: purpose })
+  const client = new Cluster([...seeds], {
+    redisOptions: {
+      ...commonOptions(route, purpose),
+      Connector: connectorFor(locatorOfNode, route.connectTimeoutMs, noteFault(outlook)),
+    },
+    enableOfflineQueue: false,
+    clusterRetryStrategy: pauseMs,
+    // A command of a node that went away may have been executed; see above.
+    retryDelayOnFailover: 0,
+    // Certificates name hosts, so hosts must not be replaced by their addresses.
+    dnsLookup: keepName,
+  })
+  const { credentials } = options
+  client.on('+node', (node: Redis) => {
+    allowNoInfo(node)
+    if (credentials !== undefined) keepLoggedIn(node, credentials, ownLog, () => undefined)
+  })
+  watchOutages(client, outlook, ownLog)
+  return client
+}
+
+/**
+ * The same with one connection, which on a cluster leads to the node that has the slot of `key`, and goes after the
+ * slot when that moves. It is ready when that very node is, where a client of the whole cluster does not tell.
+ */
+export function openSingle(
+  options: RedisConnectionOptions,
+  purpose: string,
+  key: string,
+  log: Log = silentLog,
+): Redis {
+  const route = routeTo(options)
+  const locator = route.locatorOfKey(key)
+  const outlook = newOutlook(options)
+  const ownLog = log.child({ redis: outlook.url, connection: purpose })
+  const client = new Redis({
+    ...commonOptions(route, purpose),
+    Connector: connectorFor(() => locator, route.connectTimeoutMs, noteFault(outlook)),
+    reconnectOnError(error) {
+      if (!isOfAnotherServer(error)) return false
+      const target = targetOf(client.stream)
+      if (target !== undefined && isNoPrimary(error)) locator.avoid(target)
+      return true
+    },
+  })
+  allowNoInfo(client)
+  if (options.credentials !== undefined) {
+    keepLoggedIn(client, options.credentials, ownLog, () => {
+      outlook.isReopening = true
+    })
   }
-  if (client instanceof Redis) allowNoInfo(client)
-  outlooks.set(client, outlook)
-  watchOutages(client, outlook, log.child({ redis: outlook.url, connection: purpose }))
+  watchOutages(client, outlook, ownLog)
   return client
 }
 
@@ -140,7 +172,6 @@ export async function roundTripMs(client: RedisClient, timeoutMs: number): Promi
 export async function closeRedis(client: RedisClient): Promise<void> {
   outlooks.get(client)?.closed.abort()
   if (client.status === 'end') return
-  expectMoreErrors(client)
   if (client.status === 'ready') {
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise<void>((resolve) => {
@@ -152,21 +183,13 @@ export async function closeRedis(client: RedisClient): Promise<void> {
   client.disconnect()
 }
 
-function createClient(options: RedisConnectionOptions, purpose: string): RedisClient {
-  const endpoint = parseRedisUrl(options.url)
-  if (endpoint.kind === 'memory') {
-    throw new InvalidRedisOptionsError('memory:// is in this process; expected the URL of a Redis')
-  }
-  const common = {
+function commonOptions(route: Route, purpose: string) {
+  return {
     connectionName: `lovage:${purpose}:${process.pid}`,
-    connectTimeout: options.connectTimeoutMs ?? endpoint.connectTimeoutMs ?? 5000,
-    socketTimeout: options.socketTimeoutMs ?? endpoint.socketTimeoutMs ?? 10_000,
-    commandTimeout: options.commandTimeoutMs,
+    socketTimeout: route.socketTimeoutMs,
+    commandTimeout: route.commandTimeoutMs,
     // A connection to which the server redirects invalidation messages has to speak RESP2 and subscribe.
     protocol: 2,
-    username: endpoint.username,
-    password: endpoint.password,
-    db: endpoint.db,
     keepAlive: KEEP_ALIVE_MS,
     noDelay: true,
     // Nothing is queued and nothing is sent twice: whoever issued a command decides whether to repeat it.
@@ -175,135 +198,46 @@ function createClient(options: RedisConnectionOptions, purpose: string): RedisCl
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     retryStrategy: pauseMs,
-    reconnectOnError: isOfAnotherPrimary,
+    reconnectOnError: isNoPrimary,
     maxLoadingRetryTime: 200,
   } satisfies RedisOptions
-  switch (endpoint.kind) {
-    case 'tcp':
-      return new Redis({
-        ...common,
-        host: endpoint.host,
-        port: endpoint.port,
-        ...tlsFor(endpoint.tls, options.tls, endpoint.host),
-      })
-    case 'socket':
-      return new Redis({ ...common, path: endpoint.path })
-    case 'sentinel': {
-      if (options.masterName === undefined) {
-        throw new InvalidRedisOptionsError(
-          'sentinel:// needs the name of the primary (masterName, master_name)',
-        )
-      }
-      const { tls } = tlsFor(undefined, options.tls)
-      return new Redis({
-        ...common,
-        sentinels: [...endpoint.sentinels],
-        name: options.masterName,
-        sentinelUsername: options.sentinelUsername,
-        sentinelPassword: options.sentinelPassword,
-        sentinelRetryStrategy: pauseMs,
-        sentinelCommandTimeout: common.connectTimeout,
-        ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
-      })
-    }
-    case 'cluster': {
-      const { tls } = tlsFor(endpoint.tls, options.tls)
-      return new Cluster([...endpoint.nodes], {
-        redisOptions: { ...common, ...(tls === undefined ? {} : { tls }) },
-        enableOfflineQueue: false,
-        clusterRetryStrategy: pauseMs,
-        // A command of a node that went away may have been executed; see above.
-        retryDelayOnFailover: 0,
-        // Certificates name hosts, so hosts must not be replaced by their addresses.
-        ...(tls === undefined ? {} : { dnsLookup: keepName }),
-      })
-    }
-  }
 }
 
-/** Exponential, with full jitter, so that a fleet does not come back in one moment. */
+/** So that a fleet does not come back in one moment. */
 function pauseMs(attempt: number): number {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10))
-  return Math.round(Math.random() * longest)
+  return fullJitterMs(attempt, BACKOFF)
 }
 
 /** Replies of a server that no longer is, or not yet is, what a client has to talk to. */
-function isOfAnotherPrimary(error: Error): boolean {
+function isNoPrimary(error: Error): boolean {
   return /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/.test(error.message)
 }
 
-/**
- * ioredis asks INFO whether the data is loaded before it calls a connection ready. Where INFO is renamed it would
- * never be, and where an ACL denies it a warning would be printed for each connection. Without INFO a server that is
- * still loading says so in its first reply, which opens the connection again.
- */
-function allowNoInfo(client: Redis): void {
-  const ask = client.info.bind(client)
-  const answer = async (): Promise<string> => {
-    try {
-      return await ask()
-    } catch (error) {
-      if (isReply(error, 'NOPERM') || (isReply(error, 'ERR') && /unknown command/i.test(error.message)))
-        return ''
-      throw error
-    }
-  }
-  client.info = ((callback: (error: Error | null, text?: string) => void) => {
-    const answered = answer()
-    answered.then(
-      (text) => callback(null, text),
-      (error: unknown) => callback(error as Error),
-    )
-    return answered
-  }) as Redis['info']
+/** The same, and those of a cluster by which it says that a slot is elsewhere. */
+function isOfAnotherServer(error: Error): boolean {
+  return isNoPrimary(error) || /^(?:MOVED|CLUSTERDOWN)\b/.test(error.message)
 }
 
 function keepName(host: string, callback: (error: null, address: string) => void): void {
   callback(null, host)
 }
 
-function tlsFor(
-  fromUrl: TlsOptions | undefined,
-  fromOptions: TlsOptions | undefined,
-  host?: string,
-): { readonly tls?: ConnectionOptions } {
-  if (fromUrl === undefined && fromOptions === undefined) return {}
-  const said = Object.entries(fromUrl ?? {}).filter(([, value]) => value !== undefined)
-  const options: TlsOptions = { ...fromOptions, ...(Object.fromEntries(said) as TlsOptions) }
-  const { sslCertReqs = 'required', sslCaCerts, sslCertfile, sslKeyfile, sslCheckHostname = true } = options
-  const tls: ConnectionOptions = { rejectUnauthorized: sslCertReqs !== 'none' }
-  // Without a name the server cannot choose among its certificates; an address is not a name.
-  if (host !== undefined && isIP(host) === 0) tls.servername = host
-  if (sslCaCerts !== undefined) tls.ca = readTlsFile('ssl_ca_certs', sslCaCerts)
-  if (sslCertfile !== undefined) {
-    tls.cert = readTlsFile('ssl_certfile', sslCertfile)
-    tls.key = readTlsFile('ssl_keyfile', sslKeyfile ?? sslCertfile)
-  }
-  if (!sslCheckHostname) tls.checkServerIdentity = () => undefined
-  return { tls }
+function newOutlook({ url }: RedisConnectionOptions): Outlook {
+  return { url: redactUrl(url), lastError: undefined, isReopening: false, closed: new AbortController() }
 }
 
-function readTlsFile(name: string, file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (cause) {
-    throw new InvalidRedisOptionsError(`${name}: cannot read ${file}: ${(cause as Error).message}`, { cause })
+function noteFault(outlook: Outlook): (error: Error) => void {
+  return (error) => {
+    outlook.lastError = error
   }
-}
-
-/**
- * ioredis listens for the first error of a socket only. A TLS socket may have a second one, such as the alert with
- * which the server answers a broken handshake, and without a listener that would end the process.
- */
-function expectMoreErrors(client: RedisClient): void {
-  if (client instanceof Redis) client.stream?.on('error', () => undefined)
 }
 
 function watchOutages(client: RedisClient, outlook: Outlook, log: Log): void {
+  outlooks.set(client, outlook)
   let isDown = false
   let isFirstOfAttempt = true
   const goDown = (): void => {
-    if (isDown || outlook.closed.signal.aborted) return
+    if (isDown || outlook.isReopening || outlook.closed.signal.aborted) return
     isDown = true
     log.warn({ err: outlook.lastError }, 'no connection to Redis; trying again until there is one')
   }
@@ -311,21 +245,19 @@ function watchOutages(client: RedisClient, outlook: Outlook, log: Log): void {
     isFirstOfAttempt = true
   })
   client.on('error', (error: ConnectionError) => {
-    expectMoreErrors(client)
     const cause = error.lastNodeError ?? error
-    const isWrongDatabase = cause.command?.name === 'select'
-    // ioredis notes the command that failed with its arguments, which for AUTH is the password.
+    // ioredis notes the command that failed with its arguments.
     delete cause.command
     // Later errors of one attempt are consequences.
-    if (isFirstOfAttempt) outlook.lastError = cause
+    if (isFirstOfAttempt) outlook.lastError = explainTlsError(cause, outlook.url)
     isFirstOfAttempt = false
-    // ioredis would go on in database 0.
-    if (isWrongDatabase) client.disconnect(true)
+    outlook.isReopening = false
     goDown()
   })
   client.on('close', goDown)
   client.on('ready', () => {
     outlook.lastError = undefined
+    outlook.isReopening = false
     if (isDown) log.info({}, 'connected to Redis again')
     isDown = false
   })
@@ -334,5 +266,5 @@ function watchOutages(client: RedisClient, outlook: Outlook, log: Log): void {
 interface ConnectionError extends Error {
   /** Of a cluster: why the last of its nodes could not be reached. */
   readonly lastNodeError?: ConnectionError
-  command?: { readonly name: string }
+  command?: unknown
 }

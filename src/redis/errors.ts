@@ -18,3 +18,25 @@ export class InvalidRedisOptionsError extends LovageError {
 export class RedisUnavailableError extends LovageError {
   readonly code = 'REDIS_UNAVAILABLE'
 }
+
+/** Why one attempt to connect failed, found as the `cause` of a {@link RedisUnavailableError} and in the log. */
+export class RedisConnectError extends LovageError {
+  readonly code:
+    | 'CONNECT_TIMEOUT'
+    | 'CREDENTIALS_UNAVAILABLE'
+    | 'LOGIN_REFUSED'
+    | 'DATABASE_REFUSED'
+    | 'NO_PRIMARY'
+    | 'NOT_A_PRIMARY'
+    | 'TLS_UNTRUSTED_CERTIFICATE'
+    | 'TLS_OTHER_HOST'
+    | 'TLS_EXPIRED_CERTIFICATE'
+    | 'TLS_CLIENT_CERTIFICATE'
+    | 'TLS_VERSION'
+    | 'TLS_NOT_SPOKEN'
+
+  constructor(code: RedisConnectError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

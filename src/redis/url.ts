@@ -55,12 +55,19 @@ export interface ClusterEndpoint extends Common {
   readonly tls: TlsOptions | undefined
 }
 
+/** Several servers of which one is used: the first in this order that can be. */
+export interface AlternativesEndpoint {
+  readonly kind: 'alternatives'
+  readonly endpoints: readonly (TcpEndpoint | SocketEndpoint)[]
+}
+
 export interface MemoryEndpoint {
   readonly kind: 'memory'
 }
 
 /** Where a URL leads, one form for each kind of its schemes. */
-export type RedisEndpoint = TcpEndpoint | SocketEndpoint | SentinelEndpoint | ClusterEndpoint | MemoryEndpoint
+export type RedisEndpoint =
+  TcpEndpoint | SocketEndpoint | AlternativesEndpoint | SentinelEndpoint | ClusterEndpoint | MemoryEndpoint
 
 const SCHEMES = [
   'redis',
@@ -89,7 +96,8 @@ interface Parts {
  * Read a broker's or result backend's URL (wire protocol, section 1):
  * `redis://[user[:password]@]host[:port][/db]`, the same with `rediss` for TLS, `redis+socket:///path` or
  * `unix:///path` with `?virtual_host=<db>`, `sentinel://host:26379;sentinel://host2:26379/<db>`,
- * `redis+cluster://host;host2` or `rediss+cluster`, and `memory://`.
+ * `redis+cluster://host;host2` or `rediss+cluster`, and `memory://`. Several URLs of single servers, separated by `;`,
+ * are alternatives, each with credentials, database and TLS of its own (Celery's `broker_url` with failover).
  *
  * User and password are percent-encoded. TLS is described by `ssl_cert_reqs` (`required` or `CERT_REQUIRED`, and
  * so on), `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and `ssl_check_hostname`. It verifies unless told not to,
@@ -104,6 +112,9 @@ export function parseRedisUrl(url: string): RedisEndpoint {
   }
   const [first, ...others] = splitUrls(url).map(splitUrl)
   if (first === undefined) throw new InvalidRedisUrlError('the URL is empty; expected redis://host:port/db')
+  if (others.length > 0 && isSingle(first)) {
+    return { kind: 'alternatives', endpoints: [first, ...others].map(readSingle) }
+  }
   const parts = others.reduce(join, first)
   const common = readCommon(parts)
 
@@ -111,16 +122,10 @@ export function parseRedisUrl(url: string): RedisEndpoint {
     case 'memory':
       return { kind: 'memory' }
     case 'redis':
-    case 'rediss': {
-      const tls = readTls(parts)
-      return { kind: 'tcp', ...common, ...readHost(parts.hosts, 6379), tls }
-    }
+    case 'rediss':
     case 'redis+socket':
     case 'unix':
-      refuseTls(parts)
-      if (parts.hosts !== '') throw fault('host', `nothing, as in ${parts.scheme}:///path`)
-      if (parts.path === '') throw fault('path', 'that of a socket', '')
-      return { kind: 'socket', ...common, path: decode(parts.path, 'path') }
+      return readSingle(parts)
     case 'sentinel':
       refuseTls(parts)
       return { kind: 'sentinel', ...common, sentinels: readHosts(parts.hosts, 26379) }
@@ -131,6 +136,25 @@ export function parseRedisUrl(url: string): RedisEndpoint {
       return { kind: 'cluster', ...common, nodes: readHosts(parts.hosts, 6379), tls }
     }
   }
+}
+
+const SINGLE_SCHEMES: readonly Scheme[] = ['redis', 'rediss', 'redis+socket', 'unix']
+
+function isSingle({ scheme }: Parts): boolean {
+  return SINGLE_SCHEMES.includes(scheme)
+}
+
+/** The URL of one server by its own address. */
+function readSingle(parts: Parts): TcpEndpoint | SocketEndpoint {
+  if (!isSingle(parts)) throw fault('scheme', `one of ${SINGLE_SCHEMES.join(', ')} for all`, parts.scheme)
+  const common = readCommon(parts)
+  if (parts.scheme === 'redis' || parts.scheme === 'rediss') {
+    return { kind: 'tcp', ...common, ...readHost(parts.hosts, 6379), tls: readTls(parts) }
+  }
+  refuseTls(parts)
+  if (parts.hosts !== '') throw fault('host', `nothing, as in ${parts.scheme}:///path`)
+  if (parts.path === '') throw fault('path', 'that of a socket', '')
+  return { kind: 'socket', ...common, path: decode(parts.path, 'path') }
 }
 
 /** `url` with its password replaced by `***`, also where the password was not encoded as it should be. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   closeRedis,
   openRedis,
@@ -11,7 +11,6 @@ import {
   type RedisConnectionOptions,
 } from '../../../src/redis/connect.js'
 import { InvalidRedisOptionsError, RedisUnavailableError } from '../../../src/redis/errors.js'
-import { makeCertificates, type Certificates } from '../../support/certificates.js'
 import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { recordingLog } from '../../support/recording-log.js'
@@ -140,87 +139,6 @@ describe('where it connects to', () => {
     await ready(client)
     await client.set('a', '1')
     expect(await redisClient(node.url).get('a')).toBe('1')
-  })
-})
-
-describe('TLS', () => {
-  let certificates: Certificates
-  let port: number
-  let stop: () => Promise<void>
-
-  beforeAll(async () => {
-    certificates = await makeCertificates()
-    port = await freePort()
-    const { ca, serverCertificate, serverKey } = certificates
-    const tls = [
-      '--tls-port',
-      String(port),
-      '--tls-cert-file',
-      serverCertificate,
-      '--tls-key-file',
-      serverKey,
-    ]
-    const server = await startRedis({ args: [...tls, '--tls-ca-cert-file', ca, '--tls-auth-clients', 'yes'] })
-    stop = () => server.stop()
-  })
-  afterAll(() => stop())
-
-  const clientQuery = (): string =>
-    `ssl_certfile=${certificates.clientCertificate}&ssl_keyfile=${certificates.clientKey}`
-
-  it('verifies the server and shows the certificate of the client', async () => {
-    const client = open({
-      url: `rediss://localhost:${port}?ssl_ca_certs=${certificates.ca}&${clientQuery()}`,
-    })
-    await ready(client)
-    expect(await client.ping()).toBe('PONG')
-  })
-
-  it('takes the same from options', async () => {
-    const { ca, clientCertificate, clientKey } = certificates
-    const tls = { sslCaCerts: ca, sslCertfile: clientCertificate, sslKeyfile: clientKey }
-    const client = open({ url: `redis://localhost:${port}`, tls })
-    await ready(client)
-    expect(await client.ping()).toBe('PONG')
-  })
-
-  it('is refused without a certificate of its own', async () => {
-    const client = open({ url: `rediss://localhost:${port}?ssl_ca_certs=${certificates.ca}` })
-    await expect(ready(client, { timeoutMs: 500 })).rejects.toThrow(RedisUnavailableError)
-  })
-
-  it('refuses a server of another authority', async () => {
-    const client = open({
-      url: `rediss://localhost:${port}?ssl_ca_certs=${certificates.otherCa}&${clientQuery()}`,
-    })
-    const error = await failure(ready(client, { timeoutMs: 500 }))
-    expect(error).toBeInstanceOf(RedisUnavailableError)
-    expect(error.message).toMatch(/certificate/)
-  })
-
-  it('refuses a server that no authority of this machine vouches for', async () => {
-    const client = open({ url: `rediss://localhost:${port}?${clientQuery()}` })
-    await expect(ready(client, { timeoutMs: 500 })).rejects.toThrow(/certificate/)
-  })
-
-  it.each(['none', 'CERT_NONE'])('accepts any server with ssl_cert_reqs=%s', async (reqs) => {
-    const client = open({ url: `rediss://localhost:${port}?ssl_cert_reqs=${reqs}&${clientQuery()}` })
-    await ready(client)
-    expect(await client.ping()).toBe('PONG')
-  })
-
-  it('refuses a certificate for another host unless told not to look', async () => {
-    const query = `ssl_ca_certs=${certificates.ca}&${clientQuery()}`
-    const strict = open({ url: `rediss://127.0.0.1:${port}?${query}` })
-    await expect(ready(strict, { timeoutMs: 500 })).rejects.toThrow(/does not match/)
-    const lenient = open({ url: `rediss://127.0.0.1:${port}?${query}&ssl_check_hostname=false` })
-    await ready(lenient)
-  })
-
-  it('names the file that cannot be read', () => {
-    const act = (): unknown => openRedis({ url: 'rediss://localhost?ssl_ca_certs=/nowhere/ca.pem' }, 'test')
-    expect(act).toThrow(InvalidRedisOptionsError)
-    expect(act).toThrow(/ssl_ca_certs: cannot read \/nowhere\/ca.pem/)
   })
 })
 

@@ -54,6 +54,17 @@ describe('parseRedisUrl', () => {
       'unix://:pw@/run/a%20b@c.sock?db=1',
       { ...PLAIN, kind: 'socket', path: '/run/a b@c.sock', db: 1, password: 'pw' },
     ],
+    [
+      'redis://:one@h1/1;rediss://h2:6380;redis+socket:///run/redis.sock',
+      {
+        kind: 'alternatives',
+        endpoints: [
+          { ...TCP, host: 'h1', db: 1, password: 'one' },
+          { ...TCP, host: 'h2', port: 6380, tls: VERIFYING },
+          { ...PLAIN, kind: 'socket', path: '/run/redis.sock' },
+        ],
+      },
+    ],
     ['memory://', { kind: 'memory' }],
     ['memory://localhost/', { kind: 'memory' }],
     [
@@ -146,6 +157,10 @@ describe('parseRedisUrl', () => {
     ['redis://h?socket_timeout=0', 'socket_timeout of the URL: expected seconds, more than 0, found "0"'],
     ['redis+socket://', 'path of the URL: expected that of a socket, found ""'],
     ['sentinel://h1;redis://h2', 'scheme of the URL: expected sentinel for all hosts, found "redis"'],
+    [
+      'redis://h1;sentinel://h2',
+      'scheme of the URL: expected one of redis, rediss, redis+socket, unix for all, found "sentinel"',
+    ],
     ['${REDIS_URL}', 'the URL holds ${REDIS_URL}, a variable that nothing was put in place of'],
     [
       'redis://:${REDIS_PASSWORD}@h',
