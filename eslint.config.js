@@ -50,6 +50,11 @@ const zones = [
       './index.ts',
     ],
   },
+  {
+    target: './src/doctor',
+    from: './src',
+    except: [...ground, './serialization', './redis', './broker', './results', './app', './doctor'],
+  },
   { target: './src/tasks', from: './src', except: ['./index.ts', './tasks'] },
 ]
 

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { loadDotEnv } from '../app/environment.js'
 import { defineBeat } from './commands/beat.js'
 import { defineCall } from './commands/call.js'
+import { defineDoctor } from './commands/doctor.js'
 import { definePurge } from './commands/purge.js'
 import { defineResult } from './commands/result.js'
 import { defineWorker } from './commands/worker.js'
@@ -36,6 +37,7 @@ for (const [name, define] of Object.entries({
   call: defineCall,
   result: defineResult,
   purge: definePurge,
+  doctor: defineDoctor,
 })) {
   refuseGlobalFlags(define(program.command(name)))
 }

@@ -10,14 +10,13 @@ const EXIT_USAGE = 2
 
 /** What `makeProgram` returns is run to its end, and the process with it: 0 done, 1 failed, 2 wrong usage. */
 export async function runProgram(program: Command): Promise<never> {
-  let exitCode = 0
   try {
     await program.parseAsync()
   } catch (error) {
-    exitCode = report(error)
+    process.exitCode = report(error)
   }
   // A module that `-A` has loaded may hold connections of its own open.
-  process.exit(exitCode)
+  process.exit()
 }
 
 /** Print one line for each fault. @returns the exit code. */

@@ -1,0 +1,24 @@
+import { needsOf, type Places, type Role } from './needs.js'
+import type { Use } from './subject.js'
+
+/** What one ACL user may do, as `ACL SETUSER` takes it. */
+export interface AclRules {
+  readonly keys: readonly string[]
+  readonly channels: readonly string[]
+  readonly commands: readonly string[]
+}
+
+/** For asking the doctor as this user: it asks for leave within a transaction that it discards. */
+const FOR_THE_DOCTOR = ['+multi', '+discard']
+
+/** The least that a role can do with, everything else denied. @param at - see `patternsOf`. */
+export function aclRules(role: Role, uses: readonly Use[], at: Places, db: number): AclRules {
+  const needs = needsOf(role, uses, at, db)
+  const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort()
+  const commands = needs.map(({ command }) => `+${command.toLowerCase().replace(' ', '|')}`)
+  return {
+    keys: unique(needs.flatMap(({ keys = [] }) => keys)).map((key) => `~${key}`),
+    channels: unique(needs.flatMap(({ channels = [] }) => channels)).map((channel) => `&${channel}`),
+    commands: unique([...commands, ...FOR_THE_DOCTOR]),
+  }
+}

@@ -1,0 +1,76 @@
+import { fault, ok, unseen, warning, type Finding } from '../finding.js'
+import type { Facts, ServerView } from '../server-view.js'
+import type { ServerCheck, Subject, SubjectCheck } from '../subject.js'
+
+const OLDEST = [6, 2]
+
+export const serverKind: ServerCheck = {
+  name: 'server',
+  look(view, subject) {
+    const { mode, role, version, product } = describeServer(view)
+    if (version === undefined) {
+      const why = view.info.kind === 'unseen' ? view.info.why : 'INFO tells no version'
+      return unseen('server', `${why}, and HELLO tells nothing`)
+    }
+    const found = [`${product} ${version}`, mode, role].filter((part) => part !== undefined).join(', ')
+    return judge(subject, found, { mode, role, version })
+  },
+}
+
+interface Kind {
+  readonly mode: string | undefined
+  readonly role: string | undefined
+  readonly version: string | undefined
+}
+
+function judge({ endpoint, uses }: Subject, found: string, { mode, role, version = '' }: Kind): Finding {
+  if (mode === 'sentinel') {
+    return fault('server', found, 'this is a sentinel: use sentinel:// and the name of the primary')
+  }
+  if (role === 'replica') {
+    return fault('server', found, 'a replica takes no writes: name the primary, or use sentinel://')
+  }
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major < (OLDEST[0] ?? 0) || (major === OLDEST[0] && minor < (OLDEST[1] ?? 0))) {
+    return fault('server', found, `use version ${OLDEST.join('.')} or newer`)
+  }
+  if (mode === 'cluster' && endpoint.kind !== 'cluster' && uses.includes('results')) {
+    return warning('server', found, 'use redis+cluster://: keys of other nodes cannot be reached')
+  }
+  return ok('server', found)
+}
+
+function describeServer({ info, hello, client }: ServerView): Kind & { readonly product: string } {
+  const facts: Facts = info.kind === 'seen' ? info.value : new Map()
+  const valkey = facts.get('valkey_version')
+  const isAmazon =
+    (facts.get('os') ?? '').includes('ElastiCache') ||
+    /\.cache\.amazonaws\.com$/i.test(client.options.host ?? '')
+  const name = valkey !== undefined || hello.get('server') === 'valkey' ? 'Valkey' : 'Redis'
+  return {
+    product: isAmazon ? `${name} on ElastiCache` : name,
+    version: valkey ?? facts.get('redis_version') ?? hello.get('version'),
+    mode: facts.get('redis_mode') ?? hello.get('mode'),
+    role: nameRole(facts.get('role') ?? hello.get('role')),
+  }
+}
+
+function nameRole(role: string | undefined): string | undefined {
+  if (role === 'master') return 'primary'
+  return role === 'slave' ? 'replica' : role
+}
+
+/** On a cluster a script may touch one slot only, so all of the broker's keys have to be in one. */
+export const hashTag: SubjectCheck = {
+  name: 'hash-tag',
+  look({ servers, endpoint, settings, uses }) {
+    const isCluster =
+      endpoint.kind === 'cluster' || servers.some((view) => describeServer(view).mode === 'cluster')
+    if (!isCluster || !uses.includes('broker')) return ok('hash-tag', 'not needed: this is no cluster')
+    const { globalKeyprefix } = settings.brokerTransportOptions
+    const found = `globalKeyprefix is ${JSON.stringify(globalKeyprefix)}`
+    if (/\{[^}]+\}/.test(globalKeyprefix)) return ok('hash-tag', found)
+    const advice = 'set REDIS_KEY_PREFIX to something in braces, such as {shop}: (Python: global_keyprefix)'
+    return fault('hash-tag', `${found}: keys of one step are in several slots`, advice)
+  },
+}

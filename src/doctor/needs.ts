@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto'
+import { brokerKeys, type BrokerKeyOptions, type BrokerKeys } from '../broker/keys.js'
+import { resultKeyPrefix } from '../results/redis-backend.js'
+import type { Settings } from '../app/settings.js'
+import type { Use } from './subject.js'
+
+/**
+ * Which commands each process runs on which keys and channels: what the doctor asks leave for, and what the
+ * documented ACL users are made of. A test holds the scripts' commands against it.
+ */
+export const ROLES = ['producer', 'worker', 'beat', 'api'] as const
+export type Role = (typeof ROLES)[number]
+
+export interface Need {
+  /** With its subcommand where it has one: `CLIENT TRACKING`. */
+  readonly command: string
+  /** Arguments before the keys. */
+  readonly before?: readonly string[]
+  readonly keys?: readonly string[]
+  readonly channels?: readonly string[]
+  /** Arguments behind the keys, such as make the call complete; it is never carried out. */
+  readonly after?: readonly string[]
+  /** What is worse without it, where all goes on all the same. */
+  readonly without?: string
+}
+
+/** Names of keys and channels, or patterns of them. */
+export interface Places {
+  readonly lists: readonly string[]
+  readonly bindings: readonly string[]
+  readonly parked: readonly string[]
+  readonly held: string
+  readonly keys: BrokerKeys
+  readonly beatLock: string
+  readonly beatEntries: string
+  /** Key of a result, and the channel on which it is announced. */
+  readonly result: string
+}
+
+type PlaceSettings = Pick<Settings, 'brokerTransportOptions' | 'resultBackendTransportOptions'>
+
+/** Names as processes with these settings use them. */
+export function placesOf(settings: PlaceSettings, queues: readonly string[]): Places {
+  const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
+  return places(options, resultKeyPrefix(results.globalKeyprefix), queues, randomUUID())
+}
+
+/** The same as patterns of an ACL, which cover every consumer and result. */
+export function patternsOf(settings: PlaceSettings, queues: readonly string[]): Places {
+  const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
+  const escaped = {
+    ...options,
+    globalKeyprefix: escapePattern(options.globalKeyprefix),
+    sep: escapePattern(options.sep),
+    unackedKey: escapePattern(options.unackedKey),
+    unackedIndexKey: escapePattern(options.unackedIndexKey),
+    unackedMutexKey: escapePattern(options.unackedMutexKey),
+  }
+  const resultPrefix = escapePattern(resultKeyPrefix(results.globalKeyprefix))
+  return places(escaped, resultPrefix, queues.map(escapePattern), '*')
+}
+
+function places(
+  options: BrokerKeyOptions,
+  resultPrefix: string,
+  queues: readonly string[],
+  any: string,
+): Places {
+  const keys = brokerKeys(options)
+  return {
+    keys,
+    lists: queues.flatMap((queue) => keys.lists(queue)),
+    bindings: queues.map((queue) => keys.binding(queue)),
+    parked: queues.map((queue) => keys.parked(queue)),
+    held: keys.held(any),
+    beatLock: `${options.globalKeyprefix}lovage.beat.lock`,
+    beatEntries: `${options.globalKeyprefix}lovage.beat.entries`,
+    result: resultPrefix + any,
+  }
+}
+
+/** Bytes that mean something in a pattern, or cannot be typed, each as a pattern of one byte. */
+function escapePattern(text: string): string {
+  let pattern = ''
+  for (const byte of Buffer.from(text)) {
+    const character = String.fromCharCode(byte)
+    if (/[*?[\]\\^]/.test(character)) pattern += `\\${character}`
+    else pattern += byte > 0x20 && byte < 0x7f ? character : '?'
+  }
+  return pattern
+}
+
+const SCRIPT = 'return 0'
+const SCRIPT_DIGEST = '0'.repeat(40)
+
+/** All that a role needs where a Redis is there for `uses`; `db` is its database. */
+export function needsOf(role: Role, uses: readonly Use[], at: Places, db: number): readonly Need[] {
+  const needs: Need[] = [{ command: 'PING' }, ...(db === 0 ? [] : [selecting(db)]), naming]
+  if (uses.includes('broker')) {
+    needs.push(...sending(at))
+    if (role === 'worker') needs.push(...working(at))
+    if (role === 'beat') needs.push(...scheduling(at))
+    if (role === 'api') needs.push(...overlooking(at))
+  }
+  if (uses.includes('results')) {
+    needs.push(...awaiting(at))
+    if (role === 'worker') needs.push(...storing(at))
+  }
+  return needs
+}
+
+const naming: Need = {
+  command: 'CLIENT SETNAME',
+  after: ['lovage:doctor'],
+  without: 'its connections have no name in CLIENT LIST',
+}
+
+function selecting(db: number): Need {
+  return { command: 'SELECT', after: [String(db)] }
+}
+
+function sending({ lists, bindings }: Places): Need[] {
+  return [...each('LPUSH', lists, ['']), ...each('SADD', bindings, [''])]
+}
+
+function working(at: Places): Need[] {
+  const { lists, parked, held } = at
+  const { unacked, unackedIndex, unackedMutex, leases, deadLetters } = at.keys
+  const [deadIndex, deadElements, deadInformation] = deadLetters
+  const slow = 'idle workers look for work once a second, where they could be told of it'
+  return [
+    ...scripts([unacked, unackedIndex, held, leases, ...deadLetters, ...parked, ...lists]),
+    { command: 'TIME' },
+    ...each('LRANGE', lists, ['0', '0']),
+    ...each('LTRIM', lists, ['0', '-1']),
+    ...each('RPUSH', lists, ['']),
+    ...each('EXISTS', [...lists, held]),
+    ...each('HSET', [unacked, deadElements, deadInformation], ['', '']),
+    ...each('HGET', [unacked], ['']),
+    ...each('HMGET', [unacked], ['']),
+    ...each('HDEL', [unacked], ['']),
+    ...each('ZADD', [unackedIndex, leases, deadIndex, ...parked], ['0', '']),
+    ...each('ZREM', [unackedIndex, leases, ...parked], ['']),
+    ...each('ZSCORE', [unackedIndex, leases], ['']),
+    ...each('ZRANGE', parked, ['0', '0']),
+    ...each('ZRANGEBYSCORE', [leases, ...parked], ['0', '0']),
+    ...each('ZREVRANGEBYSCORE', [unackedIndex], ['0', '0']),
+    ...each('SADD', [held], ['']),
+    ...each('SREM', [held], ['']),
+    ...each('SMEMBERS', [held]),
+    ...each('SISMEMBER', [held], ['']),
+    ...each('SMISMEMBER', [held], ['']),
+    ...each('SET', [unackedMutex], ['']),
+    ...each('GET', [unackedMutex]),
+    ...each('DEL', [unackedMutex]),
+    ...scripts([unackedMutex]),
+    { command: 'CLIENT ID', without: slow },
+    { command: 'CLIENT TRACKING', after: ['OFF'], without: slow },
+    { command: 'CLIENT CACHING', after: ['YES'], without: slow },
+    { command: 'SUBSCRIBE', channels: ['__redis__:invalidate'], without: slow },
+  ]
+}
+
+function scheduling({ beatLock, beatEntries }: Places): Need[] {
+  return [
+    ...scripts([beatLock, beatEntries]),
+    ...each('HGETALL', [beatEntries]),
+    ...each('HGET', [beatEntries], ['']),
+    ...each('HSET', [beatEntries], ['', '']),
+    ...each('SET', [beatLock], ['']),
+    ...each('GET', [beatLock]),
+    ...each('DEL', [beatLock]),
+    ...each('PEXPIRE', [beatLock], ['1']),
+  ]
+}
+
+function overlooking({ lists, keys }: Places): Need[] {
+  return [...each('LLEN', lists), ...each('ZCARD', [keys.deadLetters[0]])]
+}
+
+function awaiting({ result }: Places): Need[] {
+  return [
+    ...each('GET', [result]),
+    ...each('MGET', [result]),
+    ...each('DEL', [result]),
+    { command: 'SUBSCRIBE', channels: [result] },
+    { command: 'UNSUBSCRIBE', after: [] },
+  ]
+}
+
+function storing({ result }: Places): Need[] {
+  return [
+    ...scripts([result]),
+    ...each('SET', [result], ['']),
+    { command: 'PUBLISH', channels: [result], after: [''] },
+  ]
+}
+
+function scripts(keys: readonly string[]): Need[] {
+  const before = [String(keys.length)]
+  return [
+    { command: 'EVALSHA', before: [SCRIPT_DIGEST, ...before], keys },
+    { command: 'EVAL', before: [SCRIPT, ...before], keys },
+  ]
+}
+
+function each(command: string, keys: readonly string[], after: readonly string[] = []): Need[] {
+  return keys.map((key) => ({ command, keys: [key], after }))
+}
+
+/** The whole call, as a client would send it. */
+export function callOf({ command, before = [], keys = [], channels = [], after = [] }: Need): string[] {
+  return [...command.split(' '), ...before, ...keys, ...channels, ...after]
+}
