@@ -62,8 +62,9 @@ const CHECKS_OF: Readonly<Record<Use, readonly SubjectCheck[]>> = {
     hashTag,
     wantedForEver,
     lastingLocks,
-    queueDepths,
+    // Before the queues are looked at otherwise, as that makes them look used.
     oldestMessage,
+    queueDepths,
     overdueUnacked,
     livingWorkers,
     deadLetterCount,

@@ -16,8 +16,12 @@ export interface Certificates {
   readonly otherCa: string
 }
 
-/** Make an authority and certificates with `openssl`, in a directory that is removed when the test ends. */
-export async function makeCertificates(): Promise<Certificates> {
+/**
+ * Make an authority and certificates with `openssl`, in a directory that is removed when the test ends.
+ *
+ * @param options.days - for how long the certificates hold.
+ */
+export async function makeCertificates({ days = 2 } = {}): Promise<Certificates> {
   const directory = await tempDir()
   const file = (name: string): string => path.join(directory, name)
   const makeAuthority = async (name: string): Promise<void> => {
@@ -26,7 +30,7 @@ export async function makeCertificates(): Promise<Certificates> {
       '-x509',
       '-nodes',
       '-days',
-      '2',
+      String(days),
       '-subj',
       `/CN=${name}`,
       ...newKey(file(`${name}.key`)),
@@ -51,7 +55,7 @@ export async function makeCertificates(): Promise<Certificates> {
       'x509',
       '-req',
       '-days',
-      '2',
+      String(days),
       '-in',
       request,
       ...signer,

@@ -2,6 +2,7 @@ import { closeRedis, openRedis, ready } from '../../redis/connect.js'
 import { fault, ok, unseen, warning } from '../finding.js'
 import { observe } from '../observe.js'
 import { callOf, needsOf, placesOf, ROLES, type Need, type Role } from '../needs.js'
+import { isReplica } from './server-kind.js'
 import { isReply } from '../../redis/script.js'
 import type { Finding } from '../finding.js'
 import type { Subject, SubjectCheck } from '../subject.js'
@@ -17,6 +18,7 @@ const NAME = 'permissions'
 export const permissions: SubjectCheck = {
   name: NAME,
   async look(subject) {
+    if (subject.servers.some(isReplica)) return unseen(NAME, 'a replica refuses what writes to anybody')
     const user = await userOf(subject)
     const at = placesOf(subject.settings, subject.queues)
     const db = 'db' in subject.endpoint ? subject.endpoint.db : 0

@@ -55,6 +55,10 @@ function describeServer({ info, hello, client }: ServerView): Kind & { readonly 
   }
 }
 
+export function isReplica(view: ServerView): boolean {
+  return describeServer(view).role === 'replica'
+}
+
 function nameRole(role: string | undefined): string | undefined {
   if (role === 'master') return 'primary'
   return role === 'slave' ? 'replica' : role

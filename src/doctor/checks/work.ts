@@ -33,7 +33,7 @@ export const oldestMessage: SubjectCheck = {
     for (const [queue, list] of queues.flatMap((name) =>
       keys.lists(name).map((key) => [name, key] as const),
     )) {
-      // Asked first: to look at the list would make it look used.
+      // Asked first, as to look at the list makes it look used.
       const idle = await observe('OBJECT IDLETIME', () => client.object('IDLETIME', list))
       const element = await observe('LINDEX', () => client.lindex(list, -1))
       if (element.kind === 'unseen') return unseen('oldest-message', element.why)
