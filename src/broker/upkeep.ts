@@ -15,6 +15,10 @@ import type { RedisClient } from '../redis/connect.js'
  * A Python worker has no lease: its messages are restored when their score is older than the visibility timeout,
  * as any Python worker would, under the same mutex.
  *
+ * A lease that is over says that its worker is dead only where others could renew theirs. After an outage, or when the
+ * server's clock was set forward, everybody's lease is over, and whoever renews first would take everything from the
+ * living. So a worker that finds its own lease over, or itself late or new, leaves the others a round to renew theirs.
+ *
  * Invariant: a message is put back only by the script that, in the same step, finds its holder's claim void and
  * removes it from `unacked`; so no two consumers put back the same one.
  */
@@ -45,56 +49,65 @@ const SWEEP_EVERY_MS = 100_000
 /** The mutex of the sweep goes by itself after this long, as kombu's. */
 const MUTEX_MS = 300_000
 const MOST_PER_SWEEP = 1000
+/** Soon: after an outage the living have to be quicker than the patience of the others. */
+const RETRY_MS = 500
 
 export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { client, keys, consumerId, log } = options
   const held = keys.held(consumerId)
   const stopping = new AbortController()
-  let lastSweepAt = 0
+  // Well within both limits, so that one missed round does not cost the lease.
+  const everyMs = Math.max(50, Math.min(options.leaseMs, options.visibilityTimeoutMs) / 3)
+  // By the monotonic clock: that of the day may be set.
+  let lastSweepAt = -Infinity
+  let renewedAt = -Infinity
+  let patientUntil = -Infinity
   let running: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
   const round = async (): Promise<void> => {
-    const [heldCount, expired] = (await renewScript.run(
+    const [heldCount, wasOver, expired] = (await renewScript.run(
       client,
       [keys.leases, held, keys.unackedIndex],
       [consumerId, options.leaseMs / 1000],
-    )) as [number, string[]]
+    )) as [number, 0 | 1, string[]]
     options.onRenewed(heldCount)
+    const isLate = performance.now() - renewedAt > 1.5 * everyMs
+    renewedAt = performance.now()
+    if (wasOver === 1 || isLate) patientUntil = renewedAt + everyMs
+    if (renewedAt < patientUntil) return
     for (const id of expired) {
       if (id === consumerId) continue
       const count = await restoreExpired(options, id)
       if (count > 0)
         log.warn({ consumer: id, count }, 'put back the messages of a worker whose lease ran out')
     }
-    const now = Date.now()
     const sweepEveryMs = Math.min(SWEEP_EVERY_MS, options.visibilityTimeoutMs)
-    if (now - lastSweepAt >= sweepEveryMs) {
-      lastSweepAt = now
+    if (renewedAt - lastSweepAt >= sweepEveryMs) {
+      lastSweepAt = renewedAt
       await options.declareQueues()
       const count = await sweepOverdue(options)
       if (count > 0) log.warn({ count }, 'put back messages that were unacked past the visibility timeout')
     }
   }
 
-  // Well within both limits, so that one missed round does not cost the lease.
-  const everyMs = Math.max(50, Math.min(options.leaseMs, options.visibilityTimeoutMs) / 3)
-
-  const schedule = (): void => {
+  const schedule = (afterMs: number): void => {
     if (stopping.signal.aborted) return
     timer = setTimeout(() => {
-      running = round()
-        .catch((error: unknown) => {
+      running = round().then(
+        () => schedule(everyMs),
+        (error: unknown) => {
           log.warn({ err: error, consumer: consumerId }, 'could not renew the lease; trying again')
-        })
-        .finally(schedule)
-    }, everyMs)
+          schedule(Math.min(everyMs, RETRY_MS))
+        },
+      )
+    }, afterMs)
   }
 
   return {
     async start() {
       await round()
-      schedule()
+      schedule(everyMs)
     },
     async stop() {
       stopping.abort()

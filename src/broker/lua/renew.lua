@@ -6,14 +6,16 @@
 -- ARGV[1]  consumer id
 -- ARGV[2]  length of the lease, seconds
 --
--- Returns {how many messages are held, {ids of consumers whose lease is over}}: the caller compares the one with what it
--- knows of, and puts back what the others held.
+-- Returns {how many messages are held, 1 where this consumer's own lease was over, {ids of consumers whose lease is
+-- over}}: the caller compares the first with what it knows of, and puts back what the others held.
 -- Cost: O(H log M) for H held messages, bounded by the prefetch count.
 -- Scores are refreshed with XX: a tag that was acked or restored meanwhile must not come back.
 
 local time = redis.call('TIME')
 local seconds = tonumber(time[1]) + tonumber(time[2]) / 1e6
 local now = string.format('%d.%06d', time[1], time[2])
+local lease_end = redis.call('ZSCORE', KEYS[1], ARGV[1])
+local was_over = lease_end and tonumber(lease_end) < seconds and 1 or 0
 redis.call('ZADD', KEYS[1], string.format('%.6f', seconds + tonumber(ARGV[2])), ARGV[1])
 local held = redis.call('SMEMBERS', KEYS[2])
 for first = 1, #held, 1000 do
@@ -24,4 +26,4 @@ for first = 1, #held, 1000 do
   end
   redis.call('ZADD', KEYS[3], 'XX', unpack(scores))
 end
-return { #held, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now) }
+return { #held, was_over, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now) }
