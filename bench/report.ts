@@ -1,3 +1,4 @@
+import { table, whole } from './table.js'
 import type { Comparison, Extent, Measured } from './compare.js'
 import type { Peer } from './peers/peer.js'
 
@@ -103,18 +104,6 @@ function expectations(workers: readonly Measured[]): string[] {
     return [`Expected: at least ${expected} × ${peer.label}; ${verdict}, with ${ratio.toFixed(2)}.`]
   })
 }
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = header.map((title, column) =>
-    Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join(' | ')} |`
-  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
-  return [line(header), line(rule), ...rows.map(line)]
-}
-
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
 
 function times(value: number | undefined, by: number | undefined): string {
   if (value === undefined || by === undefined) return '–'

@@ -24,3 +24,21 @@ it('measures the worker and its peers and writes the ratios down', { timeout: 12
   expect(figures.map(([, , figure]) => Number(figure?.replaceAll(',', '')))).not.toContain(0)
   expect(report).toMatch(/^Expected: at least 1 × BullMQ, .*with \d+\.\d\d\.$/m)
 })
+
+it('measures how speed scales, and plots it', { timeout: 120_000 }, async () => {
+  const output = await tempDir()
+  const flags = ['--quick', '--built', '--output', output]
+
+  const bench = startProcess(process.execPath, ['--import', 'tsx', 'bench/scaling.ts', ...flags])
+  const { code } = await bench.exit
+  await bench.drained
+
+  expect(code, bench.output()).toBe(0)
+  const report = await readFile(path.join(output, 'scaling.md'), 'utf8')
+  const plots = [...report.matchAll(/\]\((plots\/.*\.svg)\)/g)].map(([, plot = '']) => plot)
+  expect(plots).toHaveLength(4)
+  for (const plot of plots) {
+    const bars = (await readFile(path.join(output, plot), 'utf8')).match(/<rect x=/g)
+    expect(bars).toHaveLength(3)
+  }
+})
