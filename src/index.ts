@@ -12,6 +12,7 @@ export type {
   BoundTaskOptions,
   ParamsTaskOptions,
 } from './app/task-options.js'
+export type { CredentialsProvider, RedisCredentials } from './redis/credentials.js'
 export type { BrokerTransportOptions, CelerySettings, Settings } from './app/settings.js'
 export type { RunningWorker, WorkerOptions, WorkerCounts } from './app/worker-options.js'
 export {

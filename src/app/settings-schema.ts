@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LovageError } from '../errors.js'
+import type { CredentialsProvider } from '../redis/credentials.js'
 import { parseRedisUrl, type TlsOptions } from '../redis/url.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { compileRoutes, type TaskRoutes } from './routing.js'
@@ -67,6 +68,11 @@ const useSsl = z.union(
 const SECRETS = 'a list of texts of at least 32 characters'
 const secret = z.string('a text of at least 32 characters').min(32, 'a text of at least 32 characters')
 
+const provider = z.custom<CredentialsProvider>(
+  (value) => typeof value === 'function',
+  'a function that returns an object of username, password and expiresAt',
+)
+
 const STEPS = 'ascending integers from 0 to 9'
 const sentinel = {
   masterName: name.optional(),
@@ -110,6 +116,8 @@ export const settingsSchema = z.strictObject(
     backend: url.optional(),
     brokerTransportOptions: transportOptions.prefault({}),
     resultBackendTransportOptions: resultTransportOptions.prefault({}),
+    brokerCredentials: provider.optional(),
+    backendCredentials: provider.optional(),
     brokerUseSsl: useSsl.optional(),
     redisBackendUseSsl: useSsl.optional(),
     redisSocketTimeout: moreThanZero.optional(),

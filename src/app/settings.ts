@@ -6,6 +6,7 @@ import { settingsSchema, type CheckedSettings, type CheckedTransportOptions } fr
 import type { z } from 'zod'
 import type { JsonForm } from '../serialization/json.js'
 import type { Serializer } from '../serialization/serializers.js'
+import type { CredentialsProvider } from '../redis/credentials.js'
 import type { RedisConnectionOptions } from '../redis/connect.js'
 import type { TaskRoutes } from './routing.js'
 import type { TlsOptions } from '../redis/url.js'
@@ -70,6 +71,14 @@ export interface CelerySettings {
   readonly brokerTransportOptions?: BrokerTransportOptions | undefined
   /** `result_backend_transport_options` */
   readonly resultBackendTransportOptions?: ResultBackendTransportOptions | undefined
+  /**
+   * Not of Celery: gets the user and password of the broker for every connection that is opened, for passwords that
+   * rotate and tokens that expire, instead of what the URL says. Where it tells when they expire (`expiresAt`), open
+   * connections log in with new ones before that. @default those of the URL
+   */
+  readonly brokerCredentials?: CredentialsProvider | undefined
+  /** Not of Celery: the same for the result backend. @default those of the URL */
+  readonly backendCredentials?: CredentialsProvider | undefined
   /** `broker_use_ssl`: encrypts the broker's connections; the query of the URL comes first. @default by the URL */
   readonly brokerUseSsl?: boolean | TlsOptions | undefined
   /** `redis_backend_use_ssl`: the same for the result backend. @default by the URL */
@@ -216,6 +225,7 @@ export function resolveSettings(settings: CelerySettings): Settings {
     resultExpires: checked.resultExpires ?? 0,
     brokerConnection: {
       url: broker,
+      credentials: checked.brokerCredentials,
       ...sentinelOptions(brokerTransportOptions),
       tls: tlsOptions(brokerUseSsl),
       socketTimeoutMs: inMs(socketTimeout),
@@ -226,6 +236,7 @@ export function resolveSettings(settings: CelerySettings): Settings {
         ? undefined
         : {
             url: backend,
+            credentials: checked.backendCredentials,
             ...sentinelOptions(resultBackendTransportOptions),
             tls: tlsOptions(redisBackendUseSsl),
             socketTimeoutMs: inMs(redisSocketTimeout),
