@@ -1,3 +1,4 @@
+import { nameOf, targetOf, type Target } from '../redis/connector.js'
 import { observe, type Observation } from './observe.js'
 import type { Redis } from 'ioredis'
 
@@ -8,6 +9,8 @@ export type Facts = ReadonlyMap<string, string>
 export interface ServerView {
   /** `host:port`, or the path of a socket. */
   readonly address: string
+  /** How it was reached. */
+  readonly target: Target | undefined
   readonly client: Redis
   readonly info: Observation<Facts>
   /** Empty where it has no `HELLO`. Nobody can be denied it, and it tells version, mode and role. */
@@ -15,11 +18,12 @@ export interface ServerView {
 }
 
 export async function viewServer(client: Redis): Promise<ServerView> {
-  const { host, port, path } = client.options
+  const target = targetOf(client.stream)
   const info = await observe('INFO', () => client.call('INFO'))
   const hello = await observe('HELLO', () => client.call('HELLO'))
   return {
-    address: path ?? `${host}:${port}`,
+    address: target === undefined ? 'a server' : nameOf(target),
+    target,
     client,
     info: info.kind === 'seen' ? { kind: 'seen', value: parseInfo(String(info.value)) } : info,
     hello: hello.kind === 'seen' ? pairs(hello.value) : new Map(),

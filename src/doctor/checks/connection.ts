@@ -33,10 +33,11 @@ const LAST_DAYS = 2
 
 export const encryption: ServerCheck = {
   name: 'tls',
-  look({ client }, { clock, connection, endpoint }) {
+  look({ client, target }, { clock }) {
     const socket = client.stream
     if (!(socket instanceof TLSSocket)) {
-      if (endpoint.kind === 'socket') return ok('tls', 'not needed on a socket of this machine')
+      if (target !== undefined && 'path' in target.address)
+        return ok('tls', 'not needed on a socket of this machine')
       if (isLoopback(socket.remoteAddress)) return ok('tls', 'off, on the loopback interface')
       return warning('tls', 'off: passwords and messages can be read on the way', 'use rediss://')
     }
@@ -50,20 +51,12 @@ export const encryption: ServerCheck = {
     if (days < 0) return fault('tls', `${found}: it has ended`, 'renew the certificate')
     if (days < LAST_DAYS) return fault('tls', `${found}: ${Math.round(days * 24)} hours left`, renew)
     if (days < RENEW_WITHIN_DAYS) return warning('tls', `${found}: ${Math.floor(days)} days left`, renew)
-    if (!verifies(endpoint, connection)) {
+    if (target?.tls?.rejectUnauthorized === false) {
       const advice = 'name the authority by ssl_ca_certs and leave out ssl_cert_reqs=none'
       return warning('tls', `${found}; it is not verified, so anybody can pose as the server`, advice)
     }
     return ok('tls', found)
   },
-}
-
-function verifies(
-  endpoint: Parameters<ServerCheck['look']>[1]['endpoint'],
-  { tls }: Parameters<ServerCheck['look']>[1]['connection'],
-): boolean {
-  const fromUrl = 'tls' in endpoint ? endpoint.tls?.sslCertReqs : undefined
-  return (fromUrl ?? tls?.sslCertReqs) !== 'none'
 }
 
 function isLoopback(address: string | undefined): boolean {

@@ -1,3 +1,4 @@
+import { credentialsOf } from '../../redis/connector.js'
 import { closeRedis, openRedis, ready } from '../../redis/connect.js'
 import { fault, ok, unseen, warning } from '../finding.js'
 import { observe } from '../observe.js'
@@ -21,7 +22,7 @@ export const permissions: SubjectCheck = {
     if (subject.servers.some(isReplica)) return unseen(NAME, 'a replica refuses what writes to anybody')
     const user = await userOf(subject)
     const at = placesOf(subject.settings, subject.queues)
-    const db = 'db' in subject.endpoint ? subject.endpoint.db : 0
+    const db = subject.servers[0]?.target?.db ?? 0
     const ask = createAsking(subject)
     try {
       const lacks = new Map<Role, readonly Need[]>()
@@ -71,12 +72,13 @@ function printable(key: string): string {
   return JSON.stringify(key).slice(1, -1)
 }
 
-async function userOf({ servers, endpoint }: Subject): Promise<string> {
+async function userOf({ servers }: Subject): Promise<string> {
   const [view] = servers
-  const named = 'username' in endpoint ? endpoint.username : undefined
-  if (view === undefined) return named ?? 'default'
+  if (view === undefined) return 'default'
   const answer = await observe('ACL WHOAMI', () => view.client.call('ACL', 'WHOAMI'))
-  return answer.kind === 'seen' ? String(answer.value) : (named ?? 'default')
+  return answer.kind === 'seen'
+    ? String(answer.value)
+    : (credentialsOf(view.client.stream)?.username ?? 'default')
 }
 
 type Denied =

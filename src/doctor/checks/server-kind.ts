@@ -40,12 +40,11 @@ function judge({ endpoint, uses }: Subject, found: string, { mode, role, version
   return ok('server', found)
 }
 
-function describeServer({ info, hello, client }: ServerView): Kind & { readonly product: string } {
+function describeServer({ info, hello, address }: ServerView): Kind & { readonly product: string } {
   const facts: Facts = info.kind === 'seen' ? info.value : new Map()
   const valkey = facts.get('valkey_version')
   const isAmazon =
-    (facts.get('os') ?? '').includes('ElastiCache') ||
-    /\.cache\.amazonaws\.com$/i.test(client.options.host ?? '')
+    (facts.get('os') ?? '').includes('ElastiCache') || /\.cache\.amazonaws\.com:\d+$/i.test(address)
   const name = valkey !== undefined || hello.get('server') === 'valkey' ? 'Valkey' : 'Redis'
   return {
     product: isAmazon ? `${name} on ElastiCache` : name,
