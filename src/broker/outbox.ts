@@ -20,9 +20,9 @@ export interface Outbox {
 export interface OutboxOptions {
   /**
    * Push the messages, or return false where there is no connection: they then stay in the outbox and are
-   * offered again on `flush`. Rejects with the error for those that were not pushed.
+   * offered again on `flush`. Resolves with what was wrong with each, by its index; rejects where that is so for all.
    */
-  readonly push: (messages: readonly OutgoingMessage[]) => Promise<void> | false
+  readonly push: (messages: readonly OutgoingMessage[]) => Promise<readonly (Error | undefined)[]> | false
   readonly defaultTimeoutMs: number
   readonly now: () => number
 }
@@ -87,8 +87,8 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
     inFlight.add(batch)
     void pushed
       .then(
-        () => {
-          for (const entry of batch) settle(entry)
+        (errors) => {
+          batch.forEach((entry, i) => settle(entry, errors[i] && asPublishError(errors[i])))
         },
         (error: unknown) => {
           for (const entry of batch) settle(entry, asPublishError(error))

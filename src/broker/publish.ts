@@ -12,8 +12,10 @@ const MOST_PER_COMMAND = 1000
  * Messages for one list go in one LPUSH, which pushes them one by one in their order: the lists look as if
  * each had come in a command of its own.
  *
- * @param declared - queues whose binding this connection has written; added to once the write succeeded.
- * @throws PublishError `PUBLISH_REFUSED` with Redis's answer where it refused a push, such as OOM.
+ * @param declared - queues whose binding this connection has written; added to once the write succeeded. One that
+ *   failed does not fail the message, which is in its queue, and is written with the next one.
+ * @returns what was wrong with each message, by its index, and nothing where all are pushed: a PublishError
+ *   `PUBLISH_REFUSED` with Redis's answer where it refused a push, such as OOM.
  */
 export async function pushMessages(
   client: RedisClient,
@@ -21,23 +23,36 @@ export async function pushMessages(
   binding: { readonly sep: string; readonly prioritySteps: readonly number[] },
   declared: Set<string>,
   messages: readonly OutgoingMessage[],
-): Promise<void> {
+): Promise<readonly (Error | undefined)[]> {
   const pipeline = client.pipeline()
-  const newQueues = new Set<string>()
+  const newQueues: string[] = []
+  const firstPush = new Map<string, number>()
   for (const [list, envelopes] of byList(keys, binding.prioritySteps, messages)) {
+    firstPush.set(list, pipeline.length)
     for (let first = 0; first < envelopes.length; first += MOST_PER_COMMAND) {
       pipeline.lpush(list, ...envelopes.slice(first, first + MOST_PER_COMMAND))
     }
   }
+  const pushes = pipeline.length
   for (const { queue } of messages) {
-    if (declared.has(queue) || newQueues.has(queue)) continue
-    newQueues.add(queue)
+    if (declared.has(queue) || newQueues.includes(queue)) continue
+    newQueues.push(queue)
     pipeline.sadd(keys.binding(queue), bindingMember(queue, binding.sep))
   }
-  const replies = (await pipeline.exec()) ?? []
-  const refused = replies.find(([error]) => error !== null)?.[0]
-  if (refused) throw asRefusal(refused)
-  for (const queue of newQueues) declared.add(queue)
+  const errors = ((await pipeline.exec()) ?? []).map(([error]) => error ?? undefined)
+  newQueues.forEach((queue, i) => {
+    if (errors[pushes + i] === undefined) declared.add(queue)
+  })
+  const refusals = errors.slice(0, pushes).map((error) => error && asRefusal(error))
+  if (refusals.every((refusal) => refusal === undefined)) return []
+
+  const pushed = new Map<string, number>()
+  return messages.map(({ queue, priority }) => {
+    const list = keys.list(queue, priorityStep(binding.prioritySteps, priority))
+    const before = pushed.get(list) ?? 0
+    pushed.set(list, before + 1)
+    return refusals[(firstPush.get(list) ?? 0) + Math.floor(before / MOST_PER_COMMAND)]
+  })
 }
 
 /** The member of `_kombu.binding.<queue>` for a queue on the direct exchange of its own name (section 5.3). */

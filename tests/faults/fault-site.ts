@@ -6,6 +6,7 @@ import { atTestEnd } from '../support/at-test-end.js'
 import { eventually } from '../support/eventually.js'
 import { redisClient, type RedisServer } from '../support/redis-server.js'
 import { testApp } from '../support/test-app.js'
+import type { SendOptions } from '../../src/app/send-task.js'
 import type { AppOptions, AsyncResult, Celery, RunningWorker, WorkerOptions } from '../../src/index.js'
 
 export interface FaultSiteOptions {
@@ -16,6 +17,8 @@ export interface FaultSiteOptions {
   readonly worker?: WorkerOptions
   /** Milliseconds that a task takes. @default 2 */
   readonly taskMs?: number
+  /** Length of what a task returns, beside its id. @default 0 */
+  readonly resultBytes?: number
 }
 
 /** A producer and a worker on one server, and what is known of the tasks that ran. */
@@ -27,7 +30,7 @@ export interface FaultSite extends AsyncDisposable {
   readonly observer: Redis
   /** How often each task ran, by its id. */
   readonly runs: ReadonlyMap<string, number>
-  send(count: number): Promise<AsyncResult<unknown>[]>
+  send(count: number, options?: SendOptions): Promise<AsyncResult<unknown>[]>
   /** Resolves when so many tasks have begun. */
   started(count: number): Promise<void>
   /** Milliseconds from now until the first task begins that is not in the worker's hands yet. */
@@ -41,7 +44,7 @@ export interface FaultSite extends AsyncDisposable {
 const CONCURRENCY = 10
 
 export async function startFaultSite(options: FaultSiteOptions): Promise<FaultSite> {
-  const { redis, workerPort = redis.port, taskMs = 2 } = options
+  const { redis, workerPort = redis.port, taskMs = 2, resultBytes = 0 } = options
   const prefix = `${randomUUID()}:`
   const settings: AppOptions = {
     ...options.settings,
@@ -70,7 +73,7 @@ export async function startFaultSite(options: FaultSiteOptions): Promise<FaultSi
     begun++
     for (const look of [...watchers]) look()
     await sleep(taskMs)
-    return request.id
+    return request.id + 'x'.repeat(resultBytes)
   })
   const worker = await workerApp.startWorker({ concurrency: CONCURRENCY, ...options.worker })
   atTestEnd(() => worker.stop())
@@ -81,7 +84,8 @@ export async function startFaultSite(options: FaultSiteOptions): Promise<FaultSi
     worker,
     observer,
     runs,
-    send: (count) => Promise.all(Array.from({ length: count }, () => producer.sendTask('faults.run'))),
+    send: (count, sendOptions) =>
+      Promise.all(Array.from({ length: count }, () => producer.sendTask('faults.run', [], {}, sendOptions))),
     started: whenBegun,
     async nextClaimed() {
       const from = performance.now()

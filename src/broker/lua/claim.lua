@@ -29,6 +29,10 @@ local FIRST_NAME = 4
 local queues = #ARGV - FIRST_NAME + 1
 local FIRST_LIST = FIRST_PARKED + queues
 
+-- A server out of memory lets a script that has written go on. Claiming takes little and for a short time; without it a
+-- full queue could never be emptied.
+redis.call('SREM', HELD, '')
+
 local time = redis.call('TIME')
 local now = string.format('%d.%06d', time[1], time[2])
 local due, fresh, unreadable = {}, {}, {}

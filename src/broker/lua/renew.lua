@@ -11,6 +11,9 @@
 -- Cost: O(H log M) for H held messages, bounded by the prefetch count.
 -- Scores are refreshed with XX: a tag that was acked or restored meanwhile must not come back.
 
+-- A server out of memory lets a script that has written go on; nothing here takes more memory than before.
+redis.call('ZREM', KEYS[1], '')
+
 local time = redis.call('TIME')
 local seconds = tonumber(time[1]) + tonumber(time[2]) / 1e6
 local now = string.format('%d.%06d', time[1], time[2])

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { Redis } from 'ioredis'
+import { eventually } from '../support/eventually.js'
+import { startRedis, type RedisServer } from '../support/redis-server.js'
+import { nothingIsLeft, runThroughFault, startFaultSite } from './fault-site.js'
+
+/** From now on the server refuses what takes memory. */
+async function fill(observer: Redis): Promise<void> {
+  await observer.config('SET', 'maxmemory', '1mb')
+  await expect(observer.set('filler', 'x')).rejects.toThrow(/^OOM/)
+}
+
+async function makeRoom(observer: Redis): Promise<void> {
+  await observer.config('SET', 'maxmemory', '0')
+}
+
+function outOfMemory(): Promise<RedisServer> {
+  return startRedis({ args: ['--maxmemory-policy', 'noeviction'] })
+}
+
+/** How often each command was called since the statistics were reset. */
+async function calls(observer: Redis, command: string): Promise<number> {
+  const text = await observer.info('commandstats')
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(text)?.[1] ?? 0)
+}
+
+describe('row 14: a server out of memory, noeviction', () => {
+  it('row 14: holds the results there is no room for, and goes on by itself when there is', async () => {
+    const redis = await outOfMemory()
+    const site = await startFaultSite({ redis })
+    await runThroughFault(site, {
+      name: 'OOM for 2 s',
+      tasks: 500,
+      async fault() {
+        await fill(site.observer)
+        await site.observer.config('RESETSTAT')
+        await sleep(2000)
+        const tries = (await calls(site.observer, 'evalsha')) + (await calls(site.observer, 'eval'))
+        // Those that are out of memory pause longer each time.
+        expect(tries).toBeLessThan(100)
+        await makeRoom(site.observer)
+      },
+    })
+  })
+
+  it('row 14: works on and empties the queue where no result has to be kept', async () => {
+    const redis = await outOfMemory()
+    const site = await startFaultSite({ redis })
+    const sent = await site.send(1000, { ignoreResult: true })
+    await site.started(50)
+    await fill(site.observer)
+    await site.started(sent.length)
+    await nothingIsLeft(site)
+    expect(new Set(site.runs.values())).toEqual(new Set([1]))
+    await expect(site.observer.set('filler', 'x')).rejects.toThrow(/^OOM/)
+  })
+
+  it('row 14: keeps the leases of workers, so that nobody takes what they hold', async () => {
+    const redis = await outOfMemory()
+    const site = await startFaultSite({ redis, settings: { workerLease: 0.6 }, taskMs: 3000 })
+    const results = await site.send(10)
+    await site.started(10)
+    await fill(site.observer)
+    const { globalKeyprefix } = site.producer.settings.brokerTransportOptions
+    const leaseEnd = async (): Promise<number> =>
+      Number((await site.observer.zrange(`${globalKeyprefix}lovage.leases`, '0', '0', 'WITHSCORES'))[1])
+    const before = await leaseEnd()
+    await eventually(async () => (await leaseEnd()) > before + 0.6)
+    await makeRoom(site.observer)
+    // Comes with leases of its own, and would take what belongs to a worker whose lease is over.
+    await using other = await site.workerApp.startWorker({ concurrency: 10 })
+    await Promise.all(results.map((result) => result.get({ timeout: 20_000 })))
+    expect(new Set(site.runs.values())).toEqual(new Set([1]))
+    expect(other.counts().started).toBe(0)
+  })
+
+  it('row 14: tells a producer at once, and that nothing was sent', async () => {
+    const redis = await outOfMemory()
+    const site = await startFaultSite({ redis })
+    await fill(site.observer)
+    await expect(site.send(1)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', mayHaveBeenSent: false })
+    await makeRoom(site.observer)
+    const [result] = await site.send(1)
+    expect(await result?.get({ timeout: 10_000 })).toBe(result?.id)
+  })
+
+  it('says of each message of a write whether it was sent', async () => {
+    const redis = await outOfMemory()
+    const site = await startFaultSite({ redis, worker: { queues: ['another'] } })
+    // The one list is a hash, which Redis refuses to push to.
+    const prefix = site.producer.settings.brokerTransportOptions.globalKeyprefix
+    await site.observer.hset(`${prefix}wrong`, 'x', 'y')
+    const outcomes = await Promise.allSettled([
+      site.producer.sendTask('t', [], {}, { queue: 'wrong' }),
+      site.producer.sendTask('t', [], {}, { queue: 'right' }),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+    expect(await site.producer.broker.queueLength('right')).toBe(1)
+  })
+})
+
+describe('row 13: a server that evicts', () => {
+  it('row 13: under volatile-lru drops results, and never a task', async () => {
+    const redis = await startRedis({ args: ['--maxmemory-policy', 'volatile-lru'] })
+    const site = await startFaultSite({ redis, taskMs: 0, resultBytes: 2000 })
+    const { observer } = site
+    const used = Number(/used_memory:(\d+)/.exec(await observer.info('memory'))?.[1])
+    // Room for a part of the results, beside the tasks that wait.
+    await observer.config('SET', 'maxmemory', String(used + 5 * 2 ** 20))
+    const tasks = 5000
+    for (let sent = 0; sent < tasks; sent += 500) {
+      await site.send(500)
+      await site.started(sent + 500)
+    }
+    await nothingIsLeft(site)
+    const evicted = Number(/evicted_keys:(\d+)/.exec(await observer.info('stats'))?.[1])
+    console.log(`volatile-lru: ${tasks} sent, ${site.runs.size} ran, ${evicted} results evicted`)
+    expect([...site.runs.values()].filter((count) => count !== 1)).toEqual([])
+    expect(evicted).toBeGreaterThan(0)
+    await eventually(() => site.worker.counts().succeeded === tasks)
+  })
+})
