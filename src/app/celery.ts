@@ -8,7 +8,7 @@ import { AsyncResult } from '../results/async-result.js'
 import { silentLog, type Log } from '../log.js'
 import type { z } from 'zod'
 import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOptions } from './task-options.js'
-import type { Broker } from '../broker/broker.js'
+import type { Broker, DeadLetters } from '../broker/broker.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { Schedule } from '../schedules/schedule.js'
 import type { Signature } from '../canvas/signature.js'
@@ -167,6 +167,11 @@ export class Celery {
 
   get broker(): Broker {
     return (this.#broker ??= createBroker(this.settings, this.log))
+  }
+
+  /** Messages that were set aside: unreadable, refused, or delivered too often. */
+  get deadLetters(): DeadLetters {
+    return this.broker.deadLetters
   }
 
   get backend(): ResultBackend {

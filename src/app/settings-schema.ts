@@ -136,6 +136,7 @@ export const settingsSchema = z.strictObject(
     taskIgnoreResult: flag.default(false),
     taskTrackStarted: flag.default(false),
     taskAcksLate: flag.default(true),
+    taskRejectOnWorkerLost: flag.default(true),
     taskMaxDeliveries: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(5),
     taskTimeLimit: moreThanZero.optional(),
     taskSoftTimeLimit: moreThanZero.optional(),
@@ -143,6 +144,13 @@ export const settingsSchema = z.strictObject(
 
     resultExpires: z.number('seconds, or null').nonnegative('seconds, 0 or more').nullable().default(86_400),
     resultExtended: flag.default(false),
+
+    deadLetterMaxCount: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(10_000),
+    deadLetterExpires: z
+      .number('seconds, or null')
+      .nonnegative('seconds, 0 or more')
+      .nullable()
+      .default(15_552_000),
 
     workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').default(100),
     workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').default(4),

@@ -114,6 +114,11 @@ export interface CelerySettings {
   readonly taskTrackStarted?: boolean | undefined
   /** `task_acks_late`: acknowledge after the result is stored. @default true; Celery's is false */
   readonly taskAcksLate?: boolean | undefined
+  /**
+   * `task_reject_on_worker_lost`: run a task again whose worker died while it ran; else it fails with
+   * WorkerLostError, and its message goes to the dead letters. @default true; Celery's is false
+   */
+  readonly taskRejectOnWorkerLost?: boolean | undefined
   /** Not of Celery: how often a message is delivered before it goes to the dead letters instead. @default 5 */
   readonly taskMaxDeliveries?: number | undefined
   /** `task_time_limit`: seconds after which a task fails. @default none */
@@ -127,6 +132,11 @@ export interface CelerySettings {
   readonly resultExpires?: number | null | undefined
   /** `result_extended`: store name, arguments, worker, retries and queue with a result. @default false */
   readonly resultExtended?: boolean | undefined
+
+  /** Not of Celery: how many dead letters are kept; the oldest go first. @default 10000 */
+  readonly deadLetterMaxCount?: number | undefined
+  /** Not of Celery: seconds for which dead letters are kept; 0 or null for ever. @default 15552000, 180 days */
+  readonly deadLetterExpires?: number | null | undefined
 
   /** `worker_concurrency`: how many tasks run at once on the event loop. @default 100; Celery's is the CPUs */
   readonly workerConcurrency?: number | undefined
@@ -181,6 +191,7 @@ export interface Settings extends Omit<
   | 'redisSocketConnectTimeout'
   | 'resultAcceptContent'
   | 'resultExpires'
+  | 'deadLetterExpires'
 > {
   readonly resultAcceptContent: readonly string[]
   /** The serializer of that name, where certificates are given. */
@@ -189,6 +200,8 @@ export interface Settings extends Omit<
   readonly messageSigner: MessageSigner | undefined
   /** Seconds; 0 for ever. */
   readonly resultExpires: number
+  /** Seconds; 0 for ever. */
+  readonly deadLetterExpires: number
   /** Of `broker` and all settings about reaching it. */
   readonly brokerConnection: RedisConnectionOptions
   /** Undefined where no results are kept. */
@@ -223,6 +236,7 @@ export function resolveSettings(settings: CelerySettings): Settings {
     messageSigner: checked.messageSecrets && createMessageSigner(checked.messageSecrets),
     resultAcceptContent: checked.resultAcceptContent ?? checked.acceptContent,
     resultExpires: checked.resultExpires ?? 0,
+    deadLetterExpires: checked.deadLetterExpires ?? 0,
     brokerConnection: {
       url: broker,
       credentials: checked.brokerCredentials,

@@ -13,6 +13,11 @@ export interface TaskOptions {
   readonly ignoreResult?: boolean
   /** Acknowledge after the result is stored. @default the setting `taskAcksLate` */
   readonly acksLate?: boolean
+  /**
+   * Run it again when its worker dies while it runs; else it fails with WorkerLostError, and its message goes to the
+   * dead letters. @default the setting `taskRejectOnWorkerLost`
+   */
+  readonly rejectOnWorkerLost?: boolean
   /** Store STARTED. @default the setting `taskTrackStarted` */
   readonly trackStarted?: boolean
   /** How often it may be retried; null: for ever. @default 3 */

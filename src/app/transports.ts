@@ -11,7 +11,11 @@ import type { Settings } from './settings.js'
 
 /** The broker that the setting `broker` names by its URL's scheme. */
 export function createBroker(settings: Settings, log: Log): Broker {
-  if (settings.broker.startsWith('memory:')) return createMemoryBroker()
+  const deadLetterLimits = {
+    maxCount: settings.deadLetterMaxCount,
+    expiresSeconds: settings.deadLetterExpires,
+  }
+  if (settings.broker.startsWith('memory:')) return createMemoryBroker(deadLetterLimits)
   const { visibilityTimeout, ...options } = settings.brokerTransportOptions
   return createRedisBroker({
     ...options,
@@ -19,6 +23,7 @@ export function createBroker(settings: Settings, log: Log): Broker {
     visibilityTimeoutMs: visibilityTimeout * 1000,
     leaseMs: settings.workerLease * 1000,
     publishTimeoutMs: settings.publishTimeoutMs,
+    deadLetterLimits,
     log,
   })
 }

@@ -4,6 +4,8 @@
  * Two implementations stand behind these interfaces, Redis and memory; one conformance suite runs on both.
  */
 
+import type { LostDelivery } from '../serialization/earlier-deliveries.js'
+
 /** A message on its way to a queue: the whole envelope (wire protocol, section 2) as JSON text. */
 export interface OutgoingMessage {
   readonly queue: string
@@ -56,20 +58,63 @@ export interface DeadLetterReason {
 export interface DeadLetter extends DeadLetterReason {
   readonly id: string
   readonly queue: string
+  /** When it was set aside. */
   readonly diedAt: Date
+  /** Node name of the worker that set it aside; undefined for what is no message at all. */
+  readonly worker: string | undefined
+  /** Task name and id, where the envelope's headers tell. */
+  readonly task: string | undefined
+  readonly taskId: string | undefined
+  /** How often it was handed to a worker. */
+  readonly deliveries: number
+  /** The latest deliveries that were lost, oldest first. */
+  readonly history: readonly LostDelivery[]
   /** The element exactly as it stood on the list. */
   readonly envelope: string
 }
 
+/** Which dead letters: those that fit everything that is given. */
+export interface DeadLetterFilter {
+  readonly ids?: readonly string[] | undefined
+  readonly queue?: string | undefined
+  readonly code?: string | undefined
+  readonly task?: string | undefined
+  readonly diedBefore?: Date | undefined
+}
+
+/** How many dead letters are kept, and for how long; older ones go when new ones come. */
+export interface DeadLetterLimits {
+  readonly maxCount: number
+  /** Seconds; 0 for ever. */
+  readonly expiresSeconds: number
+}
+
+/**
+ * Messages that were set aside. They stay until they are retried, purged, or displaced by the settings
+ * `deadLetterMaxCount` and `deadLetterExpires`; they have no TTL, so that eviction does not take them.
+ */
 export interface DeadLetters {
   count(): Promise<number>
-  /** Newest first. */
-  list(options?: { readonly limit?: number; readonly offset?: number }): Promise<DeadLetter[]>
+  /** Newest first. @param options - `limit` is 100 unless given. */
+  list(
+    options?: DeadLetterFilter & { readonly limit?: number; readonly offset?: number },
+  ): Promise<DeadLetter[]>
+  get(id: string): Promise<DeadLetter | undefined>
+  /**
+   * Send them to their queues again, as the last in line of their priority, with the count of their deliveries begun
+   * anew and every byte of their arguments as it was. Each leaves the dead letters in the same step.
+   *
+   * @returns how many there were.
+   * @throws InvalidArgumentError for a filter that names nothing.
+   */
+  retry(selection: DeadLetterFilter | 'all'): Promise<number>
+  /** Drop them for good. @returns how many there were. @throws InvalidArgumentError as `retry` does. */
+  purge(selection: DeadLetterFilter | 'all'): Promise<number>
 }
 
 export interface ConsumerOptions {
   readonly queues: readonly string[]
-  /** Names the consumer's lease; unique per start of a worker. */
+  /** Names the consumer's lease, `<node name>:<unique text>`; unique per start of a worker. */
   readonly consumerId: string
 }
 
@@ -93,9 +138,16 @@ export interface Consumer {
   ack(tags: readonly string[]): Promise<void>
   /** Keep it in `unacked`, off this consumer's hands, until `eta`; any consumer may then claim it. */
   park(delivery: Delivery, eta: Date): Promise<void>
-  /** Put back at the front of its queue, marked redelivered: a stop. */
+  /**
+   * Note that the task of a message begins that was lost before, or must not be run twice: should it be lost from
+   * now on, its next delivery tells so.
+   *
+   * @returns false where the message is no longer this consumer's.
+   */
+  begin(delivery: Delivery): Promise<boolean>
+  /** Put back at the front of its queue, marked redelivered: a stop. It does not count as a loss. */
   release(deliveries: readonly Delivery[]): Promise<void>
-  /** Put back at the end of its queue, marked redelivered: a rejection with requeue. */
+  /** Put back at the end of its queue, marked redelivered: a rejection with requeue. It counts as a loss. */
   requeue(delivery: Delivery): Promise<void>
   /** Move to the dead letters with a reason. */
   bury(delivery: Delivery, reason: DeadLetterReason): Promise<void>

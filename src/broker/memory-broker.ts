@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { markRedelivered, readDeliveryInfo } from '../serialization/envelope.js'
+import { countLoss, forgetLosses, keepCount } from '../serialization/earlier-deliveries.js'
+import { readDeliveryInfo } from '../serialization/envelope.js'
 import { isPlainRecord } from '../serialization/plain-record.js'
 import { parseJson } from '../serialization/json.js'
 import { PublishError } from './errors.js'
+import { DEFAULT_DEAD_LETTER_LIMITS, describeDeadLetter, filterOf, fits } from './dead-letter.js'
 import { claimOrder } from './rotation.js'
 import { priorityStep } from './keys.js'
+import { workerOf } from './worker-of.js'
 import type {
   Broker,
   Claim,
   Consumer,
   ConsumerOptions,
   DeadLetter,
+  DeadLetterFilter,
+  DeadLetterLimits,
+  DeadLetterReason,
   Delivery,
   UnreadableElement,
 } from './broker.js'
@@ -32,11 +38,12 @@ interface Parked {
  * A broker in the memory of one process: for tests, and for a first try without Redis. What waits is lost with
  * the process. It passes the same conformance suite as the Redis one.
  */
-export function createMemoryBroker(): Broker {
+export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTER_LIMITS): Broker {
   const lists = new Map<string, string[]>()
   const unacked = new Map<string, Unacked>()
   const parked = new Map<string, Parked[]>()
-  const dead: DeadLetter[] = []
+  /** Newest first. */
+  let dead: DeadLetter[] = []
   const waiters = new Set<() => void>()
   let closed = false
 
@@ -49,15 +56,35 @@ export function createMemoryBroker(): Broker {
   const wakeAll = (): void => {
     for (const wake of [...waiters]) wake()
   }
-  const bury = (queue: string, envelope: string, code: string, message: string): string => {
-    const letter = { id: randomUUID(), queue, envelope, code, message, diedAt: new Date() }
-    dead.unshift(letter)
-    return letter.id
+  const bury = (
+    queue: string,
+    envelope: string,
+    worker: string | undefined,
+    reason: DeadLetterReason,
+  ): string => {
+    const { code, message } = reason
+    const id = randomUUID()
+    dead.unshift(describeDeadLetter({ id, queue, envelope, code, message, worker, diedAt: new Date() }))
+    const earliest = limits.expiresSeconds > 0 ? Date.now() - limits.expiresSeconds * 1000 : -Infinity
+    dead = dead.slice(0, limits.maxCount).filter(({ diedAt }) => diedAt.getTime() >= earliest)
+    return id
+  }
+  /** Take those that fit off the dead letters, oldest first. */
+  const exhume = (filter: DeadLetterFilter): DeadLetter[] => {
+    const taken = dead.filter((letter) => fits(letter, filter))
+    dead = dead.filter((letter) => !taken.includes(letter))
+    return taken.toReversed()
+  }
+  const stepOf = (envelope: string): number => {
+    try {
+      return priorityStep(STEPS, readDeliveryInfo(envelope).priority)
+    } catch {
+      return 0
+    }
   }
   /** The head of a list is its end, as in Redis. */
-  const putBack = (delivery: Delivery, end: 'front' | 'back'): void => {
-    const list = listOf(delivery.queue, priorityStep(STEPS, readDeliveryInfo(delivery.envelope).priority))
-    const envelope = markRedelivered(delivery.envelope)
+  const putBack = (queue: string, envelope: string, end: 'front' | 'back'): void => {
+    const list = listOf(queue, stepOf(envelope))
     if (end === 'front') list.push(envelope)
     else list.unshift(envelope)
     wakeAll()
@@ -96,7 +123,10 @@ export function createMemoryBroker(): Broker {
       return taken.flatMap((envelope) => {
         const sent = readTag(envelope)
         if (sent === undefined) {
-          const deadLetterId = bury(queue, envelope, 'UNREADABLE', 'the element is not a JSON object')
+          const deadLetterId = bury(queue, envelope, undefined, {
+            code: 'UNREADABLE',
+            message: 'the element is not a JSON object',
+          })
           unreadable.push({ queue, deadLetterId })
           return []
         }
@@ -158,19 +188,25 @@ export function createMemoryBroker(): Broker {
         parked.set(delivery.queue, waiting)
         return Promise.resolve()
       },
+      // Whoever could lose it is gone with it.
+      begin: (delivery) => Promise.resolve(isMine(delivery.tag)),
       release(deliveries) {
         for (const delivery of deliveries.toReversed()) {
-          if (isMine(delivery.tag) && unacked.delete(delivery.tag)) putBack(delivery, 'front')
+          if (!isMine(delivery.tag) || !unacked.delete(delivery.tag)) continue
+          putBack(delivery.queue, keepCount(delivery.envelope), 'front')
         }
         return Promise.resolve()
       },
       requeue(delivery) {
-        if (isMine(delivery.tag) && unacked.delete(delivery.tag)) putBack(delivery, 'back')
+        if (isMine(delivery.tag) && unacked.delete(delivery.tag)) {
+          const loss = { at: new Date(), cause: 'REQUEUED', worker: workerOf(consumerId) } as const
+          putBack(delivery.queue, countLoss(delivery.envelope, loss), 'back')
+        }
         return Promise.resolve()
       },
       bury(delivery, reason) {
         if (isMine(delivery.tag) && unacked.delete(delivery.tag)) {
-          bury(delivery.queue, delivery.envelope, reason.code, reason.message)
+          bury(delivery.queue, delivery.envelope, workerOf(consumerId), reason)
         }
         return Promise.resolve()
       },
@@ -199,7 +235,17 @@ export function createMemoryBroker(): Broker {
     },
     deadLetters: {
       count: () => Promise.resolve(dead.length),
-      list: ({ limit = 100, offset = 0 } = {}) => Promise.resolve(dead.slice(offset, offset + limit)),
+      list: ({ limit = 100, offset = 0, ...filter } = {}) =>
+        Promise.resolve(dead.filter((letter) => fits(letter, filter)).slice(offset, offset + limit)),
+      get: (id) => Promise.resolve(dead.find((letter) => letter.id === id)),
+      async retry(selection) {
+        const letters = exhume(filterOf(selection))
+        for (const { queue, envelope } of letters) putBack(queue, anew(envelope), 'back')
+        return Promise.resolve(letters.length)
+      },
+      async purge(selection) {
+        return Promise.resolve(exhume(filterOf(selection)).length)
+      },
     },
     ping: () => Promise.resolve(0),
     close() {
@@ -207,6 +253,15 @@ export function createMemoryBroker(): Broker {
       wakeAll()
       return Promise.resolve()
     },
+  }
+}
+
+/** As if it had never been lost; what is no message stays as it is. */
+function anew(envelope: string): string {
+  try {
+    return forgetLosses(envelope)
+  } catch {
+    return envelope
   }
 }
 

@@ -1,6 +1,9 @@
+import { BadEnvelopeError } from '../serialization/errors.js'
 import { loadScript } from '../redis/script.js'
-import { markRedelivered, readDeliveryInfo } from '../serialization/envelope.js'
+import { countLoss, keepCount } from '../serialization/earlier-deliveries.js'
+import { readDeliveryInfo } from '../serialization/envelope.js'
 import { priorityStep, type BrokerKeys } from './keys.js'
+import { workerOf } from './worker-of.js'
 import type { RedisClient } from '../redis/connect.js'
 
 const script = loadScript(new URL('./lua/put-back.lua', import.meta.url))
@@ -8,13 +11,16 @@ const script = loadScript(new URL('./lua/put-back.lua', import.meta.url))
 export interface PutBackItem {
   readonly tag: string
   readonly queue: string
-  /** The envelope as it was delivered; the redelivered flags are set on the way. */
+  /** The envelope as it was delivered; it is marked and counted on the way. */
   readonly envelope: string
 }
 
-/** On what ground a message is put back; each item is, only while that still holds. */
+/**
+ * On what ground a message is put back; each item is, only while that still holds. All but a release, which is
+ * part of a graceful stop, counts as a loss.
+ */
 export type PutBackClaim =
-  | { readonly kind: 'held'; readonly consumerId: string }
+  | { readonly kind: 'released' | 'requeued'; readonly consumerId: string }
   | { readonly kind: 'expired'; readonly consumerId: string }
   | { readonly kind: 'overdue'; readonly before: string }
 
@@ -23,7 +29,8 @@ const MOST_PER_CALL = 200
 /**
  * Return unacked messages to the list of their priority, marked redelivered (wire protocol, section 7.3).
  *
- * @param end - `front`: read next, in the reverse order of `items`; `back`: the end of the line.
+ * They are read next, in the reverse order of `items`; one that is requeued goes to the end of the line.
+ *
  * @returns how many were put back.
  */
 export async function putBack(
@@ -31,11 +38,12 @@ export async function putBack(
   keys: BrokerKeys,
   prioritySteps: readonly number[],
   claim: PutBackClaim,
-  end: 'front' | 'back',
   items: readonly PutBackItem[],
 ): Promise<number> {
   const holder = claim.kind === 'overdue' ? '' : claim.consumerId
   const subject = claim.kind === 'overdue' ? claim.before : claim.consumerId
+  const ground = claim.kind === 'released' || claim.kind === 'requeued' ? 'held' : claim.kind
+  const end = claim.kind === 'requeued' ? 'back' : 'front'
   let total = 0
   let first = 0
   // Also without items: the script then removes the lease of a dead consumer that held nothing.
@@ -45,20 +53,31 @@ export async function putBack(
     for (const { tag, queue, envelope } of items.slice(first, first + MOST_PER_CALL)) {
       const list = keys.list(queue, priorityStep(prioritySteps, priorityOf(envelope)))
       if (!lists.includes(list)) lists.push(list)
-      triples.push(lists.indexOf(list) + 1, tag, redelivered(envelope))
+      triples.push(lists.indexOf(list) + 1, tag, returned(envelope, claim))
     }
     const scriptKeys = [keys.unacked, keys.unackedIndex, keys.held(holder), keys.leases, ...lists]
-    total += Number(await script.run(client, scriptKeys, [claim.kind, subject, end, ...triples]))
+    total += Number(await script.run(client, scriptKeys, [ground, subject, end, ...triples]))
     first += MOST_PER_CALL
   } while (first < items.length)
   return total
 }
 
 /** An envelope that cannot be read goes back as it is: whoever claims it next sets it aside. */
-function redelivered(envelope: string): string {
+function returned(envelope: string, claim: PutBackClaim): string {
+  const at = new Date()
   try {
-    return markRedelivered(envelope)
-  } catch {
+    switch (claim.kind) {
+      case 'released':
+        return keepCount(envelope)
+      case 'requeued':
+        return countLoss(envelope, { at, cause: 'REQUEUED', worker: workerOf(claim.consumerId) })
+      case 'expired':
+        return countLoss(envelope, { at, cause: 'WORKER_LOST', worker: workerOf(claim.consumerId) })
+      case 'overdue':
+        return countLoss(envelope, { at, cause: 'VISIBILITY_TIMEOUT' })
+    }
+  } catch (error) {
+    if (!(error instanceof BadEnvelopeError)) throw error
     return envelope
   }
 }

@@ -12,7 +12,8 @@ import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.j
 import { createOutbox } from './outbox.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
-import type { Broker, Consumer } from './broker.js'
+import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
+import type { Broker, Consumer, DeadLetterLimits } from './broker.js'
 import type { QueueOrderStrategy } from './rotation.js'
 
 export interface RedisBrokerOptions extends Partial<BrokerKeyOptions> {
@@ -20,6 +21,7 @@ export interface RedisBrokerOptions extends Partial<BrokerKeyOptions> {
   readonly visibilityTimeoutMs?: number
   readonly leaseMs?: number
   readonly publishTimeoutMs?: number
+  readonly deadLetterLimits?: DeadLetterLimits
   readonly queueOrderStrategy?: QueueOrderStrategy
   readonly log: Log
 }
@@ -71,6 +73,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
         queueOrderStrategy: options.queueOrderStrategy ?? 'round_robin',
         visibilityTimeoutMs: options.visibilityTimeoutMs ?? 3_600_000,
         leaseMs: options.leaseMs ?? 30_000,
+        deadLetterLimits: options.deadLetterLimits ?? DEFAULT_DEAD_LETTER_LIMITS,
         log,
       })
     },
@@ -89,7 +92,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
       return replies.reduce((sum, [, reply], i) => (i % 2 === 0 ? sum + Number(reply) : sum), 0)
     },
 
-    deadLetters: redisDeadLetters(client, keys),
+    deadLetters: redisDeadLetters(client, keys, keyOptions.prioritySteps),
 
     ping: (timeoutMs) => roundTripMs(client, timeoutMs),
 

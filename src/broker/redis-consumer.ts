@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isRefusal, loadScript } from '../redis/script.js'
-import { deadLetterInformation } from './dead-letters.js'
+import { markBegun } from '../serialization/earlier-deliveries.js'
+import { deadLetterInformation, trimDeadLetters } from './dead-letters.js'
 import { createHands } from './hands.js'
 import { claimOrder, type QueueOrderStrategy } from './rotation.js'
 import { createUpkeep } from './upkeep.js'
@@ -8,10 +9,12 @@ import { putBack, type PutBackItem } from './put-back.js'
 import { bindingMember } from './publish.js'
 import { readUnackedRecord } from './unacked.js'
 import { createWakeUp } from './wake-up.js'
+import { workerOf } from './worker-of.js'
 import type {
   Claim,
   Consumer,
   ConsumerOptions,
+  DeadLetterLimits,
   DeadLetterReason,
   Delivery,
   UnreadableElement,
@@ -23,6 +26,7 @@ import { ready, type RedisClient } from '../redis/connect.js'
 const claimScript = loadScript(new URL('./lua/claim.lua', import.meta.url))
 const ackScript = loadScript(new URL('./lua/ack.lua', import.meta.url))
 const parkScript = loadScript(new URL('./lua/park.lua', import.meta.url))
+const beginScript = loadScript(new URL('./lua/begin.lua', import.meta.url))
 const buryScript = loadScript(new URL('./lua/bury.lua', import.meta.url))
 
 /** Lua's stack holds some thousands of values; a claim passes two for each message. */
@@ -39,6 +43,7 @@ export interface RedisConsumerOptions extends ConsumerOptions {
   readonly queueOrderStrategy: QueueOrderStrategy
   readonly visibilityTimeoutMs: number
   readonly leaseMs: number
+  readonly deadLetterLimits: DeadLetterLimits
   readonly log: Log
 }
 
@@ -71,10 +76,22 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   })
   const lists = queues.flatMap((queue) => keys.lists(queue))
 
-  const putBackHeld = async (deliveries: readonly Delivery[], end: 'front' | 'back'): Promise<void> => {
+  const putBackHeld = async (
+    kind: 'released' | 'requeued',
+    deliveries: readonly Delivery[],
+  ): Promise<void> => {
     const items: PutBackItem[] = deliveries.map(({ tag, queue, envelope }) => ({ tag, queue, envelope }))
-    await putBack(client, keys, prioritySteps, { kind: 'held', consumerId }, end, items)
+    await putBack(client, keys, prioritySteps, { kind, consumerId }, items)
     hands.letGo(items.map(({ tag }) => tag))
+  }
+  /** Whatever fails here is made up for when the next dead letter comes. */
+  const trim = async (): Promise<void> => {
+    try {
+      const count = await trimDeadLetters(client, keys, options.deadLetterLimits)
+      if (count > 0) options.log.warn({ count }, 'dropped the oldest dead letters: too many, or too old')
+    } catch (error) {
+      options.log.warn({ err: error }, 'could not trim the dead letters')
+    }
   }
 
   return {
@@ -106,6 +123,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       const claim = readClaim(reply as ClaimReply, rotation.queues)
       hands.take(claim.deliveries)
       order.claimed(claim.deliveries.length)
+      if (claim.unreadable.length > 0) await trim()
       return claim
     },
 
@@ -132,21 +150,29 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       wakeUp.interrupt()
     },
 
-    async release(deliveries) {
-      // Each is pushed to the front, so the one to be read first has to be pushed last.
-      await putBackHeld(deliveries.toReversed(), 'front')
+    async begin(delivery) {
+      if (!hands.holds(delivery)) return false
+      const { tag, envelope } = delivery
+      const args = [tag, envelope, markBegun(envelope)]
+      const isHeld = (await beginScript.run(client, [keys.unacked, held], args)) === 1
+      if (!isHeld) hands.letGo([tag])
+      return isHeld
     },
+
+    // Each is pushed to the front, so the one to be read first has to be pushed last.
+    release: (deliveries) => putBackHeld('released', deliveries.toReversed()),
 
     async requeue(delivery) {
       if (!hands.holds(delivery)) return
-      await putBackHeld([delivery], 'back')
+      await putBackHeld('requeued', [delivery])
     },
 
     async bury(delivery: Delivery, reason: DeadLetterReason) {
       const buryKeys = [keys.unacked, keys.unackedIndex, held, ...keys.deadLetters]
-      const information = deadLetterInformation(delivery.queue, reason)
+      const information = deadLetterInformation(delivery.queue, workerOf(consumerId), reason)
       await buryScript.run(client, buryKeys, [delivery.tag, randomUUID(), delivery.envelope, information])
       hands.letGo([delivery.tag])
+      await trim()
     },
 
     stop: () => upkeep.stop(),

@@ -128,9 +128,9 @@ async function restoreExpired(options: UpkeepOptions, deadConsumer: string): Pro
   const tags = await client.smembers(keys.held(deadConsumer))
   const { items, orphans } = await readRecords(options, tags)
   const claim = { kind: 'expired', consumerId: deadConsumer } as const
-  const count = await putBack(client, keys, prioritySteps, claim, 'front', items)
+  const count = await putBack(client, keys, prioritySteps, claim, items)
   // Tags without a record were acked or restored by others: the script drops them, and with the last the lease.
-  if (orphans.length > 0) await putBack(client, keys, prioritySteps, claim, 'front', orphans)
+  if (orphans.length > 0) await putBack(client, keys, prioritySteps, claim, orphans)
   return count
 }
 
@@ -143,7 +143,7 @@ async function sweepOverdue(options: UpkeepOptions): Promise<number> {
     const before = (Number(seconds) + Number(micros) / 1e6 - visibilityTimeoutMs / 1000).toFixed(6)
     const tags = await client.zrevrangebyscore(keys.unackedIndex, before, '0', 'LIMIT', 0, MOST_PER_SWEEP)
     const { items } = await readRecords(options, tags)
-    return await putBack(client, keys, prioritySteps, { kind: 'overdue', before }, 'front', items)
+    return await putBack(client, keys, prioritySteps, { kind: 'overdue', before }, items)
   } finally {
     await unlockScript.run(client, [keys.unackedMutex], [token])
   }

@@ -2,12 +2,14 @@ import { LovageError } from '../errors.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import { parseEnvelope } from '../serialization/envelope.js'
 import { isSigned } from '../serialization/message-signature.js'
+import { readEarlierDeliveries, type EarlierDeliveries } from '../serialization/earlier-deliveries.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { decodeTaskMessage, type TaskMessage } from '../serialization/task-message.js'
 import { createContinuation } from './continuation.js'
 import { execute, type Execution } from './execute.js'
 import { hasFollowUps, unsupportedCanvas } from './follow-up.js'
 import { keepsResult, storedResult, type Request } from './request.js'
+import { isRunAgain, refuseRedelivery, type Refusal } from './redelivery.js'
 import { decide, isExpired } from './strategy.js'
 import type { Clock } from '../clock.js'
 import type { Consumer, DeadLetterReason, Delivery } from '../broker/broker.js'
@@ -36,6 +38,8 @@ export interface Processor {
  * Redis writes. More of them say that Redis is slower than the tasks, and then claiming waits.
  */
 const MOST_SETTLING = 1000
+/** For so long at most no other suspect begins: one that runs for an hour must not hold up a hundred. */
+const SUSPECT_ALONE_MS = 1000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2000
 
@@ -55,6 +59,10 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const running = new Map<Delivery, Execution>()
   const continuation = createContinuation(parts)
   const stopping = new AbortController()
+  /** The latest task whose beginning is being noted. */
+  let beginning: Promise<unknown> = Promise.resolve()
+  /** Settles when the next one may begin. */
+  let lastSuspect: Promise<unknown> = Promise.resolve()
   /** Claimed, and its outcome not known yet. */
   let held = 0
   /** The outcome is known and being recorded. */
@@ -121,10 +129,12 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const process = (delivery: Delivery): void => {
     held++
     let message: TaskMessage
+    let earlier: EarlierDeliveries
     try {
       const envelope = parseEnvelope(delivery.envelope)
       if (messageSigner !== undefined && (!settings.acceptUnsignedMessages || isSigned(envelope)))
         messageSigner.verify(envelope)
+      earlier = readEarlierDeliveries(envelope)
       message = decodeTaskMessage(envelope, { acceptContent })
     } catch (error) {
       if (!(error instanceof LovageError)) log.error({ err: error }, 'a message could not be decoded')
@@ -143,7 +153,10 @@ export function createProcessor(parts: ProcessorParts): Processor {
           )
           return
         }
-        accept({ delivery, message, task: decision.task })
+        const request = { delivery, message, task: decision.task }
+        const refusal = refuseRedelivery(earlier, decision.task, settings)
+        if (refusal === undefined) accept(request, earlier)
+        else giveUp(request, refusal)
         return
       }
       case 'park':
@@ -171,6 +184,19 @@ export function createProcessor(parts: ProcessorParts): Processor {
     else settler.add({ result, onSettled: () => bury(delivery, reasonOf(error), message.id) })
   }
 
+  /** Lost too often: FAILURE for whoever waits, then a dead letter. */
+  const giveUp = (request: Request, { reason, exception }: Refusal): void => {
+    const { delivery, message } = request
+    counts.failed++
+    const buried = (): void => bury(delivery, reason, message.id)
+    void recorded(continuation.afterFailure(request, exception, ''))
+      .then(() => continuation.sendErrbacks(request))
+      .then(buried, (error: unknown) => {
+        log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
+        buried()
+      })
+  }
+
   const stateOf = (
     message: TaskMessage,
     status: 'FAILURE' | 'REVOKED',
@@ -178,14 +204,65 @@ export function createProcessor(parts: ProcessorParts): Processor {
   ): StoredResult =>
     storedResult(message, settings, hostname, { status, result: exception, dateDone: new Date(clock.now()) })
 
-  const accept = (request: Request): void => {
+  const accept = (request: Request, earlier: EarlierDeliveries): void => {
     const { delivery, task } = request
     waiting.set(delivery.tag, delivery)
     const isLate = task.options.acksLate ?? settings.taskAcksLate
-    pool.submit(() => {
+    const isNoted = isLate && (earlier.lost > 0 || !isRunAgain(task, settings))
+    const work = (): void | Promise<void> => {
+      if (isNoted) return runNoted(request)
       waiting.delete(delivery.tag)
       return isLate ? run(request, delivery) : runAcknowledged(request)
-    })
+    }
+    if (earlier.hasBegun) submitSuspect(delivery, work)
+    else pool.submit(work)
+  }
+
+  /**
+   * A task that was running when its worker died may have killed it, or have been beside the one that did. Such tasks
+   * begin one after the other, so that the culprit does not take the others along to the limit.
+   */
+  const submitSuspect = (delivery: Delivery, work: () => void | Promise<void>): void => {
+    const alone = (): Promise<void> =>
+      new Promise((resolve) => {
+        pool.submit(async () => {
+          const timer = setTimeout(resolve, SUSPECT_ALONE_MS)
+          await work()
+          // Only what is acknowledged is out of reach of the next one.
+          void recorded([]).then(() => {
+            clearTimeout(timer)
+            resolve()
+          })
+        })
+      })
+    lastSuspect = lastSuspect.then(() => (waiting.has(delivery.tag) ? alone() : undefined))
+  }
+
+  /**
+   * Note that it begins, then run it. One after the other: of those that are lost when a task kills this process at
+   * once, few have begun beside it.
+   */
+  const runNoted = (request: Request): Promise<void> => {
+    const isMine = beginning.then(() => begin(request.delivery))
+    beginning = isMine
+    return isMine.then((mine) => (mine ? run(request, request.delivery) : undefined))
+  }
+
+  /** @returns false where the message is no longer to be run here. */
+  const begin = async (delivery: Delivery): Promise<boolean> => {
+    for (let pauseMs = FIRST_PAUSE_MS; waiting.has(delivery.tag); pauseMs *= 2) {
+      try {
+        const isMine = await consumer.begin(delivery)
+        // Handed back meanwhile, at a stop.
+        if (!waiting.delete(delivery.tag)) return false
+        if (!isMine) letGo()
+        return isMine
+      } catch (error) {
+        log.warn({ err: error }, 'could not note that a task begins; trying again')
+        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal)
+      }
+    }
+    return false
   }
 
   /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */

@@ -10,6 +10,12 @@ const [settings = '{}', options = '{}'] = process.argv.slice(2)
 const app = new Celery('process', { log: createLog(), ...(JSON.parse(settings) as AppOptions) })
 const notes = new Redis(app.settings.broker)
 registerSharedTasks(app, notes)
+const die = async (key: string): Promise<void> => {
+  await notes.incr(key)
+  process.kill(process.pid, 'SIGKILL')
+}
+app.task('poison.kill', die)
+app.task('poison.kill_once', { rejectOnWorkerLost: false }, die)
 const worker = await app.startWorker(JSON.parse(options) as WorkerOptions)
 
 process.once('SIGTERM', () => {

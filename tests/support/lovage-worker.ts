@@ -10,12 +10,17 @@ export async function startLovageWorker(
   settings: CelerySettings,
   options: WorkerOptions = {},
 ): Promise<RunningProcess> {
+  const worker = spawnLovageWorker(settings, options)
+  await worker.waitForLine(/ready\./)
+  return worker
+}
+
+/** The same without waiting: for one that may die before it has said anything. */
+export function spawnLovageWorker(settings: CelerySettings, options: WorkerOptions = {}): RunningProcess {
   const program = path.join(import.meta.dirname, 'lovage-worker-process.ts')
-  const worker = startProcess(
+  return startProcess(
     process.execPath,
     ['--import', 'tsx', program, JSON.stringify(settings), JSON.stringify(options)],
     { cwd: path.resolve(import.meta.dirname, '../..') },
   )
-  await worker.waitForLine(/ready\./)
-  return worker
 }

@@ -3,9 +3,13 @@ import { expect, it } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { encodeTaskMessage } from '../../../src/serialization/outgoing-task.js'
 import { parseEnvelope } from '../../../src/serialization/envelope.js'
-import type { Broker, Consumer, Delivery } from '../../../src/broker/broker.js'
+import {
+  readEarlierDeliveries,
+  type EarlierDeliveries,
+} from '../../../src/serialization/earlier-deliveries.js'
+import type { Broker, Consumer, DeadLetterLimits, Delivery } from '../../../src/broker/broker.js'
 
-export type MakeBroker = () => Promise<Broker>
+export type MakeBroker = (limits?: DeadLetterLimits) => Promise<Broker>
 
 const NEVER = new AbortController().signal
 
@@ -16,6 +20,10 @@ export function envelopeFor(queue: string, task: string, priority = 0): string {
 
 export function taskOf({ envelope }: { readonly envelope: string }): unknown {
   return parseEnvelope(envelope).headers.task
+}
+
+export function earlierOf({ envelope }: { readonly envelope: string }): EarlierDeliveries {
+  return readEarlierDeliveries(parseEnvelope(envelope))
 }
 
 export async function send(broker: Broker, queue: string, task: string, priority = 0): Promise<void> {
@@ -29,11 +37,21 @@ export async function startConsumer(broker: Broker, ...queues: string[]): Promis
   return consumer
 }
 
-async function claimOne(consumer: Consumer): Promise<Delivery> {
+export async function claimOne(consumer: Consumer): Promise<Delivery> {
   const { deliveries } = await consumer.claim(1)
   const [delivery] = deliveries
   if (delivery === undefined) throw new Error('nothing to claim')
   return delivery
+}
+
+/** Send some messages and set each aside, with its task's name as the reason's code. */
+async function buryTasks(broker: Broker, ...tasks: string[]): Promise<Consumer> {
+  const consumer = await startConsumer(broker, 'q')
+  for (const task of tasks) {
+    await send(broker, 'q', task)
+    await consumer.bury(await claimOne(consumer), { code: task.toUpperCase(), message: `no ${task}` })
+  }
+  return consumer
 }
 
 /** What every broker does, whatever it is made of. */
@@ -260,5 +278,156 @@ export function describeBroker(makeBroker: MakeBroker): void {
       code: 'BROKER_CLOSED',
       mayHaveBeenSent: false,
     })
+  })
+
+  it('counts what is requeued as a lost delivery, with its history, and not what a stop hands back', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const consumer = broker.consumer({ queues: ['q'], consumerId: 'celery@here:1' })
+    await consumer.start()
+    atTestEnd(() => consumer.stop())
+    for (let stops = 0; stops < 3; stops++) {
+      const delivery = await claimOne(consumer)
+      expect(earlierOf(delivery)).toMatchObject({ count: 0, lost: 0 })
+      await consumer.release([delivery])
+    }
+    await consumer.requeue(await claimOne(consumer))
+    const second = await claimOne(consumer)
+    expect(earlierOf(second)).toMatchObject({
+      count: 1,
+      lost: 1,
+      history: [{ cause: 'REQUEUED', worker: 'celery@here', hasBegun: false }],
+    })
+    await consumer.release([second])
+    await consumer.requeue(await claimOne(consumer))
+    expect(earlierOf(await claimOne(consumer))).toMatchObject({ count: 2, lost: 2 })
+  })
+
+  it('begins only what it still holds', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const consumer = await startConsumer(broker, 'q')
+    const delivery = await claimOne(consumer)
+    expect(await consumer.begin(delivery)).toBe(true)
+    await consumer.ack([delivery.tag])
+    expect(await consumer.begin(delivery)).toBe(false)
+  })
+
+  it('row 21: tells of a dead letter what it is, who set it aside, and what became of it before', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a', 6)
+    const consumer = broker.consumer({ queues: ['q'], consumerId: 'celery@here:1' })
+    await consumer.start()
+    atTestEnd(() => consumer.stop())
+    await consumer.requeue(await claimOne(consumer))
+    await consumer.bury(await claimOne(consumer), { code: 'CODE', message: 'why' })
+    const [letter] = await broker.deadLetters.list()
+    expect(letter).toMatchObject({
+      queue: 'q',
+      code: 'CODE',
+      message: 'why',
+      worker: 'celery@here',
+      task: 'a',
+      deliveries: 2,
+      history: [{ cause: 'REQUEUED', worker: 'celery@here' }],
+    })
+    expect(letter?.taskId).toBe(parseEnvelope(letter?.envelope ?? '').headers.id)
+    expect(await broker.deadLetters.get(letter?.id ?? '')).toEqual(letter)
+    expect(await broker.deadLetters.get('no such id')).toBeUndefined()
+  })
+
+  it('lists dead letters newest first, those of a filter only', async () => {
+    const broker = await makeBroker()
+    await buryTasks(broker, 'a', 'b', 'a')
+    const tasks = async (...args: Parameters<typeof broker.deadLetters.list>): Promise<unknown[]> =>
+      (await broker.deadLetters.list(...args)).map(({ task }) => task)
+    expect(await tasks()).toEqual(['a', 'b', 'a'])
+    expect(await tasks({ limit: 2, offset: 1 })).toEqual(['b', 'a'])
+    expect(await tasks({ task: 'a' })).toEqual(['a', 'a'])
+    expect(await tasks({ code: 'B', queue: 'q' })).toEqual(['b'])
+    expect(await tasks({ task: 'a', limit: 1, offset: 1 })).toEqual(['a'])
+    expect(await tasks({ queue: 'other' })).toEqual([])
+    expect(await tasks({ diedBefore: new Date(Date.now() - 3_600_000) })).toEqual([])
+    expect(await tasks({ diedBefore: new Date(Date.now() + 3_600_000) })).toEqual(['a', 'b', 'a'])
+  })
+
+  it('row 21: sends a dead letter to the end of its queue again, every byte as it was', async () => {
+    const broker = await makeBroker()
+    const envelope = envelopeFor('q', 'ünïcode 🌿', 6).replace(
+      '{',
+      '{ "unknown": [1e3, 12345678901234567890, {}], ',
+    )
+    await broker.publish({ queue: 'q', priority: 6, envelope })
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.bury(await claimOne(consumer), { code: 'CODE', message: 'why' })
+    await send(broker, 'q', 'before', 6)
+    await send(broker, 'q', 'after', 9)
+    const [letter] = await broker.deadLetters.list()
+    expect(await broker.deadLetters.retry({ ids: [letter?.id ?? '', 'no such id'] })).toBe(1)
+    expect(await broker.deadLetters.count()).toBe(0)
+    expect(await broker.deadLetters.retry({ ids: [letter?.id ?? ''] })).toBe(0)
+    const { deliveries } = await consumer.claim(3)
+    expect(deliveries.map(taskOf)).toEqual(['before', 'ünïcode 🌿', 'after'])
+    expect(deliveries[1]?.envelope).toBe(envelope)
+  })
+
+  it('counts the deliveries of a retried dead letter from the beginning', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.requeue(await claimOne(consumer))
+    const lost = await claimOne(consumer)
+    await consumer.bury(lost, { code: 'CODE', message: 'why' })
+    expect(await broker.deadLetters.retry('all')).toBe(1)
+    const retried = await claimOne(consumer)
+    expect(earlierOf(lost)).toMatchObject({ count: 1, lost: 1 })
+    expect(earlierOf(retried)).toEqual({ count: 0, lost: 0, hasBegun: false, history: [] })
+    expect(parseEnvelope(retried.envelope).body).toBe(parseEnvelope(lost.envelope).body)
+  })
+
+  it('retries an element that is no message, which is then found unreadable again', async () => {
+    const broker = await makeBroker()
+    await broker.publish({ queue: 'q', priority: 0, envelope: 'not json' })
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.claim(1)
+    expect(await broker.deadLetters.retry({ code: 'UNREADABLE' })).toBe(1)
+    expect(await broker.queueLength('q')).toBe(1)
+    expect((await consumer.claim(1)).unreadable).toHaveLength(1)
+    expect((await broker.deadLetters.list())[0]).toMatchObject({ envelope: 'not json', task: undefined })
+  })
+
+  it('retries and purges many dead letters by what they have in common, oldest first', async () => {
+    const broker = await makeBroker()
+    const consumer = await buryTasks(broker, 'a', 'b', 'c', 'b', 'd')
+    expect(await broker.deadLetters.purge({ code: 'B' })).toBe(2)
+    expect(await broker.deadLetters.retry({ queue: 'q', diedBefore: new Date(Date.now() + 60_000) })).toBe(3)
+    expect((await consumer.claim(9)).deliveries.map(taskOf)).toEqual(['a', 'c', 'd'])
+    await buryTasks(broker, 'e', 'f', 'g')
+    const [newest] = await broker.deadLetters.list()
+    expect(await broker.deadLetters.purge({ ids: [newest?.id ?? ''] })).toBe(1)
+    expect((await broker.deadLetters.list()).map(({ task }) => task)).toEqual(['f', 'e'])
+    expect(await broker.deadLetters.purge('all')).toBe(2)
+    expect(await broker.deadLetters.count()).toBe(0)
+    expect(await broker.deadLetters.purge('all')).toBe(0)
+  })
+
+  it('takes no empty filter for all', async () => {
+    const broker = await makeBroker()
+    await buryTasks(broker, 'a')
+    for (const filter of [{}, { ids: undefined, code: undefined }]) {
+      await expect(broker.deadLetters.purge(filter)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(broker.deadLetters.retry(filter)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }
+    expect(await broker.deadLetters.purge({ ids: [] })).toBe(0)
+    expect(await broker.deadLetters.count()).toBe(1)
+  })
+
+  it('row 21: keeps so many dead letters as it was told, the newest', async () => {
+    const broker = await makeBroker({ maxCount: 3, expiresSeconds: 0 })
+    const consumer = await buryTasks(broker, 'a', 'b', 'c', 'd', 'e')
+    expect((await broker.deadLetters.list()).map(({ task }) => task)).toEqual(['e', 'd', 'c'])
+    await broker.publish({ queue: 'q', priority: 0, envelope: 'not json' })
+    await consumer.claim(1)
+    expect((await broker.deadLetters.list()).map(({ code }) => code)).toEqual(['UNREADABLE', 'E', 'D'])
   })
 }

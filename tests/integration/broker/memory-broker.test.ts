@@ -3,5 +3,5 @@ import { createMemoryBroker } from '../../../src/broker/memory-broker.js'
 import { describeBroker } from './conformance.js'
 
 describe('memory broker', () => {
-  describeBroker(() => Promise.resolve(createMemoryBroker()))
+  describeBroker((limits) => Promise.resolve(createMemoryBroker(limits)))
 })

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { createRedisBroker, type RedisBrokerOptions } from '../../../src/broker/redis-broker.js'
-import { describeBroker, envelopeFor, send, startConsumer, taskOf } from './conformance.js'
+import {
+  claimOne,
+  describeBroker,
+  earlierOf,
+  envelopeFor,
+  send,
+  startConsumer,
+  taskOf,
+} from './conformance.js'
 import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
 import { silentLog } from '../../../src/log.js'
 import type { Broker } from '../../../src/broker/broker.js'
@@ -27,7 +35,7 @@ async function makeBroker(options: Partial<RedisBrokerOptions> = {}): Promise<Br
 }
 
 describe('Redis broker', () => {
-  describeBroker(makeBroker)
+  describeBroker((deadLetterLimits) => makeBroker(deadLetterLimits && { deadLetterLimits }))
 
   describe('with keys as Python has them', () => {
     it('Must 5.1, 5.2: pushes to the list of the clamped priority and declares the binding', async () => {
@@ -92,6 +100,148 @@ describe('Redis broker', () => {
       const { unreadable } = await consumer.claim(5)
       const id = unreadable[0]?.deadLetterId ?? ''
       expect(await redis.hgetBuffer(`${prefix}lovage.dead.elements`, id)).toEqual(bytes)
+    })
+  })
+
+  describe('losses', () => {
+    /** A consumer that has claimed and whose process is gone; what it held is back in the queue when this resolves. */
+    async function dieWith(
+      broker: Broker & { prefix: string },
+      what: { readonly begun: boolean },
+    ): Promise<void> {
+      const redis = redisClient(server.url)
+      const consumerId = `celery@dead:${++prefixes}`
+      const consumer = broker.consumer({ queues: ['q'], consumerId })
+      const delivery = await claimOne(consumer)
+      if (what.begun) expect(await consumer.begin(delivery)).toBe(true)
+      // Never started, so nobody renews this lease.
+      await redis.zadd(`${broker.prefix}lovage.leases`, Date.now() / 1000 + 0.05, consumerId)
+      await vi.waitFor(async () => expect(await broker.queueLength('q')).toBe(1), WITHIN)
+    }
+
+    it('counts the first, and those after it only if the task had begun', async () => {
+      const broker = await makeBroker({ leaseMs: 300 })
+      await send(broker, 'q', 'a')
+      const consumer = await startConsumer(broker, 'q')
+      for (const begun of [false, false, true, false]) await dieWith(broker, { begun })
+      const { count, lost, hasBegun, history } = earlierOf(await claimOne(consumer))
+      expect({ count, lost, hasBegun }).toEqual({ count: 4, lost: 2, hasBegun: false })
+      expect(history.map(({ cause, worker, hasBegun }) => [cause, worker, hasBegun])).toEqual([
+        ['WORKER_LOST', 'celery@dead', false],
+        ['WORKER_LOST', 'celery@dead', false],
+        ['WORKER_LOST', 'celery@dead', true],
+        ['WORKER_LOST', 'celery@dead', false],
+      ])
+    })
+
+    it('keeps only the latest in the message, however many there were', async () => {
+      const broker = await makeBroker()
+      await send(broker, 'q', 'a')
+      const consumer = await startConsumer(broker, 'q')
+      for (let i = 0; i < 30; i++) await consumer.requeue(await claimOne(consumer))
+      const delivery = await claimOne(consumer)
+      expect(earlierOf(delivery)).toMatchObject({ count: 30, lost: 30 })
+      expect(earlierOf(delivery).history).toHaveLength(10)
+    })
+
+    it('notes a beginning in the record so that a Python worker can still restore it', async () => {
+      const broker = await makeBroker()
+      const redis = redisClient(server.url)
+      await send(broker, 'q', 'a')
+      const consumer = await startConsumer(broker, 'q')
+      const delivery = await claimOne(consumer)
+      expect(await consumer.begin(delivery)).toBe(true)
+      const record = await redis.hget(`${broker.prefix}unacked`, delivery.tag)
+      const [envelope, exchange, key] = JSON.parse(record ?? '') as [Record<string, unknown>, string, string]
+      const { properties, ...rest } = JSON.parse(delivery.envelope) as Record<string, object>
+      const lovage = { deliveries: 0, lost: 0, begun: true }
+      expect([envelope, exchange, key]).toEqual([{ ...rest, properties: { ...properties, lovage } }, '', 'q'])
+    })
+
+    it('lets a message begin whose bytes are not valid text', async () => {
+      const broker = await makeBroker()
+      const redis = redisClient(server.url)
+      const bytes = Buffer.from(envelopeFor('q', 'a').replace('"lang"', '"l\u00e4ng"'), 'latin1')
+      await redis.lpush(`${broker.prefix}q`, bytes)
+      const consumer = await startConsumer(broker, 'q')
+      expect(await consumer.begin(await claimOne(consumer))).toBe(true)
+    })
+
+    it('does not let a message begin that a Python worker has restored meanwhile', async () => {
+      const broker = await makeBroker()
+      const redis = redisClient(server.url)
+      await send(broker, 'q', 'a')
+      const consumer = await startConsumer(broker, 'q')
+      const delivery = await claimOne(consumer)
+      await redis.hdel(`${broker.prefix}unacked`, delivery.tag)
+      expect(await consumer.begin(delivery)).toBe(false)
+      expect(await redis.exists(`${broker.prefix}unacked`)).toBe(0)
+    })
+  })
+
+  describe('dead letters', () => {
+    it('are dropped when they are too old and new ones come', async () => {
+      const broker = await makeBroker({ deadLetterLimits: { maxCount: 10, expiresSeconds: 3600 } })
+      const redis = redisClient(server.url)
+      const consumer = await startConsumer(broker, 'q')
+      for (const task of ['a', 'b', 'c']) {
+        await send(broker, 'q', task)
+        await consumer.bury(await claimOne(consumer), { code: 'CODE', message: '' })
+        const [letter] = await broker.deadLetters.list()
+        const age = { a: 7200, b: 3000, c: 0 }[task] ?? 0
+        await redis.zadd(`${broker.prefix}lovage.dead`, Date.now() / 1000 - age, letter?.id ?? '')
+      }
+      expect((await broker.deadLetters.list()).map(({ task }) => task)).toEqual(['c', 'b'])
+      expect(await redis.hlen(`${broker.prefix}lovage.dead.elements`)).toBe(2)
+      expect(await redis.hlen(`${broker.prefix}lovage.dead.information`)).toBe(2)
+    })
+
+    it('row 13: have no TTL, so that eviction under volatile-lru does not take them', async () => {
+      const broker = await makeBroker()
+      const redis = redisClient(server.url)
+      const consumer = await startConsumer(broker, 'q')
+      await send(broker, 'q', 'a')
+      await consumer.bury(await claimOne(consumer), { code: 'CODE', message: '' })
+      const keys = await redis.keys(`${broker.prefix}lovage.dead*`)
+      expect(keys).toHaveLength(3)
+      expect(await Promise.all(keys.map((key) => redis.ttl(key)))).toEqual([-1, -1, -1])
+    })
+
+    it('are neither lost nor doubled by many who retry them at once', async () => {
+      const broker = await makeBroker()
+      const others = await Promise.all([1, 2, 3].map(() => makeBroker({ globalKeyprefix: broker.prefix })))
+      const consumer = await startConsumer(broker, 'q')
+      for (let i = 0; i < 120; i++) await send(broker, 'q', `t${i}`)
+      const { deliveries } = await consumer.claim(120)
+      for (const delivery of deliveries) await consumer.bury(delivery, { code: 'CODE', message: '' })
+      const counts = await Promise.all([broker, ...others].map((each) => each.deadLetters.retry('all')))
+      expect(counts.reduce((total, count) => total + count, 0)).toBe(120)
+      const again = (await consumer.claim(200)).deliveries.map(taskOf)
+      expect(again).toHaveLength(120)
+      expect(new Set(again).size).toBe(120)
+      expect(await broker.deadLetters.count()).toBe(0)
+    })
+
+    it('stay where they are when their queue cannot take them', async () => {
+      const broker = await makeBroker()
+      const redis = redisClient(server.url)
+      const consumer = await startConsumer(broker, 'q')
+      await send(broker, 'q', 'a')
+      await consumer.bury(await claimOne(consumer), { code: 'CODE', message: '' })
+      await redis.set(`${broker.prefix}q`, 'no list')
+      await expect(broker.deadLetters.retry('all')).rejects.toThrow('WRONGTYPE')
+      expect(await broker.deadLetters.list()).toHaveLength(1)
+    })
+
+    it('give back bytes that are no text as they were', async () => {
+      const broker = await makeBroker()
+      const redis = redisClient(server.url)
+      const bytes = Buffer.from([0xff, 0xfe, 0x00, 0x7b])
+      await redis.lpush(`${broker.prefix}q`, bytes)
+      const consumer = await startConsumer(broker, 'q')
+      await consumer.claim(5)
+      expect(await broker.deadLetters.retry('all')).toBe(1)
+      expect(await redis.lindexBuffer(`${broker.prefix}q`, 0)).toEqual(bytes)
     })
   })
 
