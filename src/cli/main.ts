@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { loadDotEnv } from '../app/environment.js'
+import { defineAcl } from './commands/acl.js'
 import { defineBeat } from './commands/beat.js'
 import { defineCall } from './commands/call.js'
 import { defineDoctor } from './commands/doctor.js'
@@ -38,6 +39,7 @@ for (const [name, define] of Object.entries({
   result: defineResult,
   purge: definePurge,
   doctor: defineDoctor,
+  acl: defineAcl,
 })) {
   refuseGlobalFlags(define(program.command(name)))
 }

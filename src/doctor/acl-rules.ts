@@ -1,4 +1,4 @@
-import { needsOf, type Places, type Role } from './needs.js'
+import { needsOf, type Deployment, type Places, type Role } from './needs.js'
 import type { Use } from './subject.js'
 
 /** What one ACL user may do, as `ACL SETUSER` takes it. */
@@ -12,8 +12,8 @@ export interface AclRules {
 const FOR_THE_DOCTOR = ['+multi', '+discard']
 
 /** The least that a role can do with, everything else denied. @param at - see `patternsOf`. */
-export function aclRules(role: Role, uses: readonly Use[], at: Places, db: number): AclRules {
-  const needs = needsOf(role, uses, at, db)
+export function aclRules(role: Role, uses: readonly Use[], at: Places, deployment: Deployment): AclRules {
+  const needs = needsOf(role, uses, at, deployment)
   const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort()
   const commands = needs.map(({ command }) => `+${command.toLowerCase().replace(' ', '|')}`)
   return {
@@ -22,3 +22,30 @@ export function aclRules(role: Role, uses: readonly Use[], at: Places, db: numbe
     commands: unique([...commands, ...FOR_THE_DOCTOR]),
   }
 }
+
+/**
+ * The command that makes a user of these rules, in lines of readable length; all of them are one command.
+ *
+ * @param password - without one nobody can log in as that user until it is given one.
+ */
+export function aclUserLines(
+  user: string,
+  { keys, channels, commands }: AclRules,
+  password?: string,
+): string[] {
+  const lines = [`ACL SETUSER ${user} reset on${password === undefined ? '' : ` >${password}`}`]
+  for (const rules of [keys, channels, commands]) {
+    let line = ''
+    for (const rule of rules) {
+      if (line !== '' && line.length + rule.length > WIDTH) {
+        lines.push(line)
+        line = ''
+      }
+      line += `${line === '' ? ' ' : ''} ${rule}`
+    }
+    if (line !== '') lines.push(line)
+  }
+  return lines
+}
+
+const WIDTH = 110

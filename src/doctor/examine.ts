@@ -17,6 +17,7 @@ import { hashTag, serverKind } from './checks/server-kind.js'
 import { deadLetterCount, livingWorkers, oldestMessage, overdueUnacked, queueDepths } from './checks/work.js'
 import { explainFailure } from './explain-failure.js'
 import { ok, warning, worst, type Finding, type Status } from './finding.js'
+import { usedConnections } from './used-connections.js'
 import { viewServer, type ServerView } from './server-view.js'
 import type { Role } from './needs.js'
 import type { ServerCheck, Subject, SubjectCheck, Use } from './subject.js'
@@ -83,28 +84,12 @@ const COMMAND_MS = 5000
  */
 export async function examine(settings: Settings, options: ExamineOptions): Promise<Report> {
   const examined: UrlReport[] = []
-  for (const { connection, uses } of connectionsOf(settings)) {
+  for (const { connection, uses } of usedConnections(settings)) {
     const url = redactUrls(connection.url)
     examined.push({ uses, url, findings: await examineUrl(settings, connection, uses, options) })
   }
   const statuses = examined.flatMap(({ findings }) => findings.map(({ status }) => status))
   return { status: worst(statuses.filter((status) => status !== 'unseen')), examined }
-}
-
-interface UsedConnection {
-  readonly connection: RedisConnectionOptions
-  readonly uses: readonly Use[]
-}
-
-function connectionsOf({ brokerConnection, backendConnection }: Settings): UsedConnection[] {
-  if (backendConnection === undefined) return [{ connection: brokerConnection, uses: ['broker'] }]
-  if (JSON.stringify(brokerConnection) === JSON.stringify(backendConnection)) {
-    return [{ connection: brokerConnection, uses: ['broker', 'results'] }]
-  }
-  return [
-    { connection: brokerConnection, uses: ['broker'] },
-    { connection: backendConnection, uses: ['results'] },
-  ]
 }
 
 async function examineUrl(

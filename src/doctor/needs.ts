@@ -93,30 +93,55 @@ function escapePattern(text: string): string {
 const SCRIPT = 'return 0'
 const SCRIPT_DIGEST = '0'.repeat(40)
 
-/** All that a role needs where a Redis is there for `uses`; `db` is its database. */
-export function needsOf(role: Role, uses: readonly Use[], at: Places, db: number): readonly Need[] {
-  const needs: Need[] = [{ command: 'PING' }, ...(db === 0 ? [] : [selecting(db)]), naming]
+export interface Deployment {
+  /** Number of the database. */
+  readonly db: number
+  readonly isCluster: boolean
+}
+
+/** All that a role needs where a Redis is there for `uses`. */
+export function needsOf(
+  role: Role,
+  uses: readonly Use[],
+  at: Places,
+  deployment: Deployment,
+): readonly Need[] {
+  const needs: Need[] = connecting(deployment)
   if (uses.includes('broker')) {
     needs.push(...sending(at))
     if (role === 'worker') needs.push(...working(at))
     if (role === 'beat') needs.push(...scheduling(at))
     if (role === 'api') needs.push(...overlooking(at))
   }
-  if (uses.includes('results')) {
+  // Beat sends, and asks for no result.
+  if (uses.includes('results') && role !== 'beat') {
     needs.push(...awaiting(at))
     if (role === 'worker') needs.push(...storing(at))
   }
   return needs
 }
 
-const naming: Need = {
-  command: 'CLIENT SETNAME',
-  after: ['lovage:doctor'],
-  without: 'its connections have no name in CLIENT LIST',
-}
-
-function selecting(db: number): Need {
-  return { command: 'SELECT', after: [String(db)] }
+function connecting({ db, isCluster }: Deployment): Need[] {
+  return [
+    { command: 'PING' },
+    ...(db === 0 ? [] : [{ command: 'SELECT', after: [String(db)] }]),
+    ...(isCluster
+      ? [
+          { command: 'CLUSTER SLOTS' },
+          { command: 'CLUSTER KEYSLOT', after: [''] },
+          { command: 'CLUSTER INFO' },
+        ]
+      : []),
+    {
+      command: 'CLIENT SETNAME',
+      after: ['lovage:doctor'],
+      without: 'its connections have no name in CLIENT LIST',
+    },
+    {
+      command: 'INFO',
+      without: 'that a server is loading, or has become a replica, is noticed by what it refuses only',
+    },
+  ]
 }
 
 function sending({ lists, bindings }: Places): Need[] {

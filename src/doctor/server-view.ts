@@ -18,8 +18,9 @@ export interface ServerView {
 }
 
 export async function viewServer(client: Redis): Promise<ServerView> {
-  const target = targetOf(client.stream)
   const info = await observe('INFO', () => client.call('INFO'))
+  // Of a cluster's node not before it was asked, as that opens its connection.
+  const target = targetOf(client.stream)
   const hello = await observe('HELLO', () => client.call('HELLO'))
   return {
     address: target === undefined ? 'a server' : nameOf(target),

@@ -186,6 +186,8 @@ export async function closeRedis(client: RedisClient): Promise<void> {
 function commonOptions(route: Route, purpose: string) {
   return {
     connectionName: `lovage:${purpose}:${process.pid}`,
+    // Its name says it; more that an ACL would have to allow is of no use.
+    disableClientInfo: true,
     socketTimeout: route.socketTimeoutMs,
     commandTimeout: route.commandTimeoutMs,
     // A connection to which the server redirects invalidation messages has to speak RESP2 and subscribe.

@@ -22,12 +22,15 @@ export const permissions: SubjectCheck = {
     if (subject.servers.some(isReplica)) return unseen(NAME, 'a replica refuses what writes to anybody')
     const user = await userOf(subject)
     const at = placesOf(subject.settings, subject.queues)
-    const db = subject.servers[0]?.target?.db ?? 0
+    const deployment = {
+      db: subject.servers[0]?.target?.db ?? 0,
+      isCluster: subject.endpoint.kind === 'cluster',
+    }
     const ask = createAsking(subject)
     try {
       const lacks = new Map<Role, readonly Need[]>()
       for (const role of subject.role === undefined ? ROLES : [subject.role]) {
-        const denied = await ask.denied(needsOf(role, subject.uses, at, db))
+        const denied = await ask.denied(needsOf(role, subject.uses, at, deployment))
         if (denied.kind === 'unseen') return unseen(NAME, denied.why)
         lacks.set(role, denied.value)
       }

@@ -11,6 +11,7 @@ import { startProcess } from '../../support/start-process.js'
 
 const DOCUMENTS = [
   'README.md',
+  'docs/acl.md',
   'docs/api.md',
   'docs/configuration.md',
   'docs/internals.md',

@@ -3,12 +3,13 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { resolveSettings, type CelerySettings } from '../../../src/app/settings.js'
 import { aclRules, type AclRules } from '../../../src/doctor/acl-rules.js'
-import { needsOf, patternsOf, placesOf, type Role } from '../../../src/doctor/needs.js'
+import { needsOf, patternsOf, placesOf, type Deployment, type Role } from '../../../src/doctor/needs.js'
 
 const USES = ['broker', 'results'] as const
+const PLAIN = { db: 0, isCluster: false }
 
 function rulesFor(role: Role, settings: CelerySettings = {}, queues = ['celery']): AclRules {
-  return aclRules(role, USES, patternsOf(resolveSettings(settings), queues), 0)
+  return aclRules(role, USES, patternsOf(resolveSettings(settings), queues), PLAIN)
 }
 
 /** Commands that the scripts of a folder call. */
@@ -36,37 +37,30 @@ describe('what a role needs', () => {
   })
 
   it.each(['producer', 'worker', 'beat', 'api'] as const)('is nothing dangerous for a %s', (role) => {
-    const dangerous = [
-      'config',
-      'keys',
-      'flushdb',
-      'flushall',
-      'debug',
-      'info',
-      'scan',
-      'monitor',
-      'acl',
-      'save',
-    ]
+    const dangerous = ['config', 'keys', 'flushdb', 'flushall', 'debug', 'scan', 'monitor', 'acl', 'save']
     const { commands } = rulesFor(role)
     expect(commands.filter((command) => dangerous.includes(command.slice(1)))).toEqual([])
     expect(commands.join(' ')).not.toContain('@')
   })
 
-  it('is SELECT only in another database than 0', () => {
+  it('is SELECT only in another database than 0, and CLUSTER on a cluster only', () => {
     const at = placesOf(resolveSettings({}), ['celery'])
-    const selects = (db: number): boolean =>
-      needsOf('producer', USES, at, db).some(({ command }) => command === 'SELECT')
-    expect([selects(0), selects(3)]).toEqual([false, true])
+    const more = (deployment: Deployment): string[] =>
+      needsOf('producer', USES, at, deployment)
+        .map(({ command }) => command)
+        .filter((command) => /SELECT|CLUSTER/.test(command))
+    expect(more(PLAIN)).toEqual([])
+    expect(more({ db: 3, isCluster: false })).toEqual(['SELECT'])
+    expect(more({ db: 0, isCluster: true })).toEqual(['CLUSTER SLOTS', 'CLUSTER KEYSLOT', 'CLUSTER INFO'])
   })
 
   it('is split where results are kept elsewhere', () => {
     const at = patternsOf(resolveSettings({}), ['celery'])
-    expect(aclRules('producer', ['broker'], at, 0)).toMatchObject({
+    expect(aclRules('producer', ['broker'], at, PLAIN)).toMatchObject({
       keys: ['~_kombu.binding.celery', '~celery', '~celery??3', '~celery??6', '~celery??9'],
       channels: [],
     })
-    expect(aclRules('producer', ['results'], at, 0).keys).toEqual(['~celery-task-meta-*'])
+    expect(aclRules('producer', ['results'], at, PLAIN).keys).toEqual(['~celery-task-meta-*'])
   })
 })
 
