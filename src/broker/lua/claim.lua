@@ -44,17 +44,26 @@ local function make_id()
   return unique .. '-' .. made
 end
 
--- The text after the only occurrence of a key, or nil where it stands more than once or not at all. Inside
+-- Where the text after the only occurrence of a key begins, or nil where it stands more than once or not at all. Inside
 -- a JSON string the quotes would be escaped, so a hit is a key, though perhaps not the one that is meant.
-local function after_only(message, key)
-  local _, last = string.find(message, key, 1, true)
-  if last and not string.find(message, key, last + 1, true) then return last + 1 end
+-- A search stops at every occurrence of what it begins with: quotes are everywhere, underscores are rare.
+local function after_only(message, head, tail)
+  local found
+  local first, last = string.find(message, tail, 1, true)
+  while first do
+    if string.sub(message, first - #head, first - 1) == head then
+      if found then return nil end
+      found = last + 1
+    end
+    first, last = string.find(message, tail, last + 1, true)
+  end
+  return found
 end
 
 -- Returns tag (nil where the sender gave none), exchange and routing key as JSON texts; false if this is no object.
 local function identify(message, queue)
-  local at_tag = after_only(message, '"delivery_tag"')
-  local at_info = after_only(message, '"delivery_info"')
+  local at_tag = after_only(message, '"delivery', '_tag"')
+  local at_info = after_only(message, '"delivery', '_info"')
   if at_tag and at_info then
     local tag = string.match(message, '^%s*:%s*"([^"\\]+)"', at_tag)
     local exchange, routing_key = string.match(message,
