@@ -78,12 +78,11 @@ export const lastingResults: SubjectCheck = {
       return warning('lasting-keys', found, advice)
     }
     if (lastingReplyCount > 0) {
-      const found = `${count(lastingReplyCount, 'list')} *.reply.celery.pidbox ${sampled} never go`
-      return warning(
-        'lasting-keys',
-        found,
-        'DEL those of commands that have ended; Python’s inspect leaves them',
-      )
+      const lasting = replies.filter((_, i) => areLasting[results.length + i])
+      const shown = lasting.slice(0, 3).join(', ')
+      const found = `${count(lastingReplyCount, 'reply list')} ${sampled} never go: ${shown}`
+      const advice = 'Python’s inspect leaves them: EXPIRE those of commands that have ended'
+      return warning('lasting-keys', found, advice)
     }
     return ok('lasting-keys', `none ${sampled}`)
   },

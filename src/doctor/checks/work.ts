@@ -30,12 +30,16 @@ export const oldestMessage: SubjectCheck = {
   async look(subject) {
     const { client, keys, queues } = subject
     const heads: Head[] = []
-    for (const [queue, list] of queues.flatMap((name) =>
-      keys.lists(name).map((key) => [name, key] as const),
-    )) {
-      // Asked first, as to look at the list makes it look used.
-      const idle = await observe('OBJECT IDLETIME', () => client.object('IDLETIME', list))
-      const element = await observe('LINDEX', () => client.lindex(list, -1))
+    const lists = queues.flatMap((queue) => keys.lists(queue).map((list) => ({ queue, list })))
+    const asked = lists.map(async ({ queue, list }) => {
+      // The order counts: to look at a list makes it look used.
+      const [idle, element] = await Promise.all([
+        observe('OBJECT IDLETIME', () => client.object('IDLETIME', list)),
+        observe('LINDEX', () => client.lindex(list, -1)),
+      ])
+      return { queue, idle, element }
+    })
+    for (const { queue, idle, element } of await Promise.all(asked)) {
       if (element.kind === 'unseen') return unseen('oldest-message', element.why)
       if (element.value === null) continue
       const idleSeconds = idle.kind === 'seen' ? Number(idle.value ?? 0) : 0
