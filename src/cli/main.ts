@@ -4,6 +4,7 @@ import { loadDotEnv } from '../app/environment.js'
 import { defineAcl } from './commands/acl.js'
 import { defineBeat } from './commands/beat.js'
 import { defineCall } from './commands/call.js'
+import { defineDeadLetters } from './commands/dead-letters.js'
 import { defineDoctor } from './commands/doctor.js'
 import { definePurge } from './commands/purge.js'
 import { defineResult } from './commands/result.js'
@@ -38,6 +39,7 @@ for (const [name, define] of Object.entries({
   call: defineCall,
   result: defineResult,
   purge: definePurge,
+  'dead-letters': defineDeadLetters,
   doctor: defineDoctor,
   acl: defineAcl,
 })) {

@@ -11,6 +11,9 @@
 -- A record that does not contain the envelope is left as it is, and the task may run: an envelope that is not
 -- valid text looks different to its reader.
 
+-- A server out of memory lets a script that has written go on: what was lost before has to end as well.
+redis.call('SREM', KEYS[2], '')
+
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 0 then return 0 end
 local record = redis.call('HGET', KEYS[1], ARGV[1])
 if not record then

@@ -167,6 +167,21 @@ describe('Redis broker', () => {
       expect(await consumer.begin(await claimOne(consumer))).toBe(true)
     })
 
+    it('row 14: lets a message begin while the server is out of memory', async () => {
+      const own = await startRedis()
+      const broker = createRedisBroker({ connection: { url: own.url }, log: silentLog })
+      atTestEnd(() => broker.close())
+      const redis = redisClient(own.url)
+      await broker.ping(5000)
+      await send(broker, 'q', 'a')
+      const consumer = await startConsumer(broker, 'q')
+      const delivery = await claimOne(consumer)
+      await redis.config('SET', 'maxmemory', '1mb')
+      await expect(redis.set('filler', 'x')).rejects.toThrow(/^OOM/)
+      expect(await consumer.begin(delivery)).toBe(true)
+      expect(await redis.hget('unacked', delivery.tag)).toContain('"begun":true')
+    })
+
     it('does not let a message begin that a Python worker has restored meanwhile', async () => {
       const broker = await makeBroker()
       const redis = redisClient(server.url)
