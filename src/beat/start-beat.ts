@@ -1,4 +1,4 @@
-import { closeRedis, openRedis, ready } from '../redis/connect.js'
+import { closeRedis, openSingle, ready } from '../redis/connect.js'
 import { readSendOptions } from '../app/read-send-options.js'
 import { memoryEntryStore } from './memory-entry-store.js'
 import { readBeatSchedule, type EntryDefinition } from './entry.js'
@@ -68,9 +68,9 @@ async function openStore({
   if (settings.broker.startsWith('memory:')) {
     return { store: memoryEntryStore(), close: () => Promise.resolve() }
   }
-  const client = openRedis(settings.brokerConnection, 'beat', log)
+  const prefix = settings.brokerTransportOptions.globalKeyprefix
+  const client = openSingle(settings.brokerConnection, 'beat', prefix, log)
   // Redis may come later than beat; until then there is nothing to do but wait, which the log says.
   await ready(client, { timeoutMs: LONGEST_WAIT_MS })
-  const prefix = settings.brokerTransportOptions.globalKeyprefix
   return { store: redisEntryStore(client, { prefix }), close: () => closeRedis(client) }
 }

@@ -1,5 +1,6 @@
 import { PublishError } from './errors.js'
 import type { OutgoingMessage, PublishOptions } from './broker.js'
+import type { PushOutcome } from './publish.js'
 
 /** One message on its way, with the promise of its caller. */
 export interface OutboxEntry {
@@ -20,23 +21,24 @@ export interface Outbox {
 export interface OutboxOptions {
   /**
    * Push the messages, or return false where there is no connection: they then stay in the outbox and are
-   * offered again on `flush`. Resolves with what was wrong with each, by its index; rejects where that is so for all.
+   * offered again on `flush` and soon. So do those whose outcome is `again`.
    */
-  readonly push: (messages: readonly OutgoingMessage[]) => Promise<readonly (Error | undefined)[]> | false
+  readonly push: (messages: readonly OutgoingMessage[]) => Promise<readonly PushOutcome[]> | false
   readonly defaultTimeoutMs: number
   readonly now: () => number
 }
 
 /** Messages that wait while the broker is away; more would only hide that nothing moves. */
 const MOST_WAITING = 10_000
-/** Publishes give up with this much delay at most: one timer serves all of them. */
+/** Publishes give up, and are offered again, with this much delay at most: one timer serves all of them. */
 const SWEEP_MS = 50
 
 /**
  * Gathers the messages of one turn of the event loop into one write, holds them while there is no connection,
  * and gives each caller an answer within its time, whatever the network does.
  *
- * A message is offered to the connection once. If that breaks before the reply, nobody can know whether it was
+ * A message that certainly was not pushed, as the server is not the primary any more or its slot moves, is offered again
+ * within its time. Otherwise it is offered once: if the connection breaks before the reply, nobody can know whether it was
  * pushed; it is not pushed again here, since a task that runs twice is worse than an error that says so.
  */
 export function createOutbox(options: OutboxOptions): Outbox & { flush(): void } {
@@ -75,6 +77,7 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
       clearInterval(sweeper)
       sweeper = undefined
     }
+    flush()
   }
 
   const flush = (): void => {
@@ -87,8 +90,14 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
     inFlight.add(batch)
     void pushed
       .then(
-        (errors) => {
-          batch.forEach((entry, i) => settle(entry, errors[i] && asPublishError(errors[i])))
+        (outcomes) => {
+          const again = batch.filter((_, i) => outcomes[i] === 'again')
+          if (closed) for (const entry of again) settle(entry, closedError())
+          waiting.unshift(...again)
+          batch.forEach((entry, i) => {
+            const outcome = outcomes[i]
+            if (outcome !== 'again') settle(entry, outcome && asPublishError(outcome))
+          })
         },
         (error: unknown) => {
           for (const entry of batch) settle(entry, asPublishError(error))
@@ -99,7 +108,7 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
 
   return {
     add(message, { timeoutMs = options.defaultTimeoutMs, signal }) {
-      if (closed) return Promise.reject(new PublishError('BROKER_CLOSED', 'the broker was closed', UNSENT))
+      if (closed) return Promise.reject(closedError())
       if (signal?.aborted) return Promise.reject(aborted(signal))
       if (waiting.length >= MOST_WAITING) {
         const text = `${MOST_WAITING} messages wait for a connection to the broker already`
@@ -129,8 +138,7 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
     close() {
       closed = true
       clearInterval(sweeper)
-      for (const entry of waiting)
-        settle(entry, new PublishError('BROKER_CLOSED', 'the broker was closed', UNSENT))
+      for (const entry of waiting) settle(entry, closedError())
       for (const batch of inFlight) {
         for (const entry of batch) settle(entry, timedOut(true))
       }
@@ -139,6 +147,10 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
 }
 
 const UNSENT = { mayHaveBeenSent: false }
+
+function closedError(): PublishError {
+  return new PublishError('BROKER_CLOSED', 'the broker was closed', UNSENT)
+}
 
 function aborted(signal: AbortSignal, mayHaveBeenSent = false): PublishError {
   return new PublishError('PUBLISH_TIMEOUT', 'publishing was aborted', {

@@ -1,3 +1,4 @@
+import { isElsewhere, isRefusal } from '../redis/script.js'
 import { PublishError } from './errors.js'
 import { priorityStep, type BrokerKeys } from './keys.js'
 import type { OutgoingMessage } from './broker.js'
@@ -7,14 +8,19 @@ import type { RedisClient } from '../redis/connect.js'
 const MOST_PER_COMMAND = 1000
 
 /**
+ * What became of one message: undefined where it was pushed, `again` where it certainly was not and may be soon, or why
+ * it was not or nobody knows.
+ */
+export type PushOutcome = undefined | 'again' | Error
+
+/**
  * Push messages to their lists and declare queues that this connection has not declared (section 5.2).
  *
  * Messages for one list go in one LPUSH, which pushes them one by one in their order: the lists look as if
  * each had come in a command of its own.
  *
- * @param declared - queues whose binding this connection has written; added to once the write succeeded. One that
- *   failed does not fail the message, which is in its queue, and is written with the next one.
- * @returns what was wrong with each message, by its index, and nothing where all are pushed: a PublishError
+ * @param declared - queues whose binding this connection has written; added to once the write succeeded.
+ * @returns the outcome of each message, by its index, and nothing where all are pushed; a PublishError
  *   `PUBLISH_REFUSED` with Redis's answer where it refused a push, such as OOM.
  */
 export async function pushMessages(
@@ -23,36 +29,33 @@ export async function pushMessages(
   binding: { readonly sep: string; readonly prioritySteps: readonly number[] },
   declared: Set<string>,
   messages: readonly OutgoingMessage[],
-): Promise<readonly (Error | undefined)[]> {
+): Promise<readonly PushOutcome[]> {
   const pipeline = client.pipeline()
-  const newQueues: string[] = []
-  const firstPush = new Map<string, number>()
-  for (const [list, envelopes] of byList(keys, binding.prioritySteps, messages)) {
-    firstPush.set(list, pipeline.length)
-    for (let first = 0; first < envelopes.length; first += MOST_PER_COMMAND) {
-      pipeline.lpush(list, ...envelopes.slice(first, first + MOST_PER_COMMAND))
+  /** Which messages each command pushes, by their place. */
+  const pushes: (readonly number[])[] = []
+  for (const [list, places] of byList(keys, binding.prioritySteps, messages)) {
+    for (let first = 0; first < places.length; first += MOST_PER_COMMAND) {
+      const some = places.slice(first, first + MOST_PER_COMMAND)
+      pipeline.lpush(list, ...some.map((place) => messages[place]?.envelope ?? ''))
+      pushes.push(some)
     }
   }
-  const pushes = pipeline.length
-  for (const { queue } of messages) {
-    if (declared.has(queue) || newQueues.includes(queue)) continue
-    newQueues.push(queue)
-    pipeline.sadd(keys.binding(queue), bindingMember(queue, binding.sep))
-  }
-  const errors = ((await pipeline.exec()) ?? []).map(([error]) => error ?? undefined)
-  newQueues.forEach((queue, i) => {
-    if (errors[pushes + i] === undefined) declared.add(queue)
-  })
-  const refusals = errors.slice(0, pushes).map((error) => error && asRefusal(error))
-  if (refusals.every((refusal) => refusal === undefined)) return []
+  const newQueues = [...new Set(messages.map(({ queue }) => queue))].filter((queue) => !declared.has(queue))
+  for (const queue of newQueues) pipeline.sadd(keys.binding(queue), bindingMember(queue, binding.sep))
 
-  const pushed = new Map<string, number>()
-  return messages.map(({ queue, priority }) => {
-    const list = keys.list(queue, priorityStep(binding.prioritySteps, priority))
-    const before = pushed.get(list) ?? 0
-    pushed.set(list, before + 1)
-    return refusals[(firstPush.get(list) ?? 0) + Math.floor(before / MOST_PER_COMMAND)]
+  const replies = (await pipeline.exec()) ?? []
+  const errors = replies.map(([error]) => error ?? undefined)
+  // A binding that could not be written does not undo a push; the next message of its queue declares it again.
+  newQueues.forEach((queue, i) => {
+    if (errors[pushes.length + i] === undefined) declared.add(queue)
   })
+  if (pushes.every((_, i) => errors[i] === undefined)) return []
+  const outcomes: PushOutcome[] = messages.map(() => undefined)
+  pushes.forEach((places, i) => {
+    const error = errors[i]
+    if (error !== undefined) for (const place of places) outcomes[place] = asOutcome(error)
+  })
+  return outcomes
 }
 
 /** The member of `_kombu.binding.<queue>` for a queue on the direct exchange of its own name (section 5.3). */
@@ -64,19 +67,21 @@ function byList(
   keys: BrokerKeys,
   steps: readonly number[],
   messages: readonly OutgoingMessage[],
-): Map<string, string[]> {
-  const lists = new Map<string, string[]>()
-  for (const { queue, priority, envelope } of messages) {
+): Map<string, number[]> {
+  const lists = new Map<string, number[]>()
+  messages.forEach(({ queue, priority }, place) => {
     const list = keys.list(queue, priorityStep(steps, priority))
-    const envelopes = lists.get(list)
-    if (envelopes === undefined) lists.set(list, [envelope])
-    else envelopes.push(envelope)
-  }
+    const places = lists.get(list)
+    if (places === undefined) lists.set(list, [place])
+    else places.push(place)
+  })
   return lists
 }
 
-function asRefusal(error: Error): Error {
-  if (error.name !== 'ReplyError') return error
+function asOutcome(error: Error): 'again' | Error {
+  // The second are ioredis's words for a command that it did not write.
+  if (isElsewhere(error) || error.message.startsWith("Stream isn't writeable")) return 'again'
+  if (!isRefusal(error)) return error
   return new PublishError('PUBLISH_REFUSED', `Redis refused the message: ${error.message}`, {
     mayHaveBeenSent: false,
     cause: error,

@@ -1,17 +1,20 @@
 import {
   closeRedis,
-  openRedis,
+  isCluster,
+  openSingle,
   ready,
   roundTripMs,
-  type RedisClient,
   type RedisConnectionOptions,
 } from '../redis/connect.js'
+import { describeValue } from '../errors.js'
+import { InvalidRedisOptionsError } from '../redis/errors.js'
 import { redactUrls, type Log } from '../log.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.js'
 import { createOutbox } from './outbox.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
+import type { Redis } from 'ioredis'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
 import type { Broker, Consumer, DeadLetterLimits } from './broker.js'
 import type { QueueOrderStrategy } from './rotation.js'
@@ -26,25 +29,36 @@ export interface RedisBrokerOptions extends Partial<BrokerKeyOptions> {
   readonly log: Log
 }
 
+/** The part of a key that alone decides about its slot. */
+const HASH_TAG = /^[^{]*\{[^}]+\}/
+
 /**
  * The broker on Redis: Celery's keys and messages (wire protocol, sections 1 to 9).
  *
  * Opens one connection for commands, and with the first consumer a second one on which the
  * server announces new messages.
+ *
+ * @throws InvalidRedisOptionsError where the broker is a cluster and the key prefix has no hash tag.
  */
 export function createRedisBroker(options: RedisBrokerOptions): Broker {
   const { connection, log } = options
   const keyOptions: BrokerKeyOptions = { ...DEFAULT_KEY_OPTIONS, ...options }
+  if (isCluster(connection) && !HASH_TAG.test(keyOptions.globalKeyprefix)) {
+    throw new InvalidRedisOptionsError(
+      'globalKeyprefix: expected a hash tag such as "{shop}", which keeps all keys of a broker in one slot of a ' +
+        `cluster, got ${describeValue(keyOptions.globalKeyprefix)}`,
+    )
+  }
   const keys = brokerKeys(keyOptions)
-  const opened: RedisClient[] = []
-  const open = (purpose: string): RedisClient => {
-    const client = openRedis(connection, purpose, log)
+  const opened: Redis[] = []
+  const open = (purpose: string): Redis => {
+    const client = openSingle(connection, purpose, keys.unacked, log)
     opened.push(client)
     return client
   }
 
   const client = open('broker')
-  let subscriber: RedisClient | undefined
+  let subscriber: Redis | undefined
   /** Queues whose binding was written since the connection stands; a restarted server may have lost them. */
   const declared = new Set<string>()
   client.on('close', () => declared.clear())

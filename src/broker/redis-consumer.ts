@@ -21,7 +21,8 @@ import type {
 } from './broker.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
-import { ready, type RedisClient } from '../redis/connect.js'
+import { ready } from '../redis/connect.js'
+import type { Redis } from 'ioredis'
 
 const claimScript = loadScript(new URL('./lua/claim.lua', import.meta.url))
 const ackScript = loadScript(new URL('./lua/ack.lua', import.meta.url))
@@ -34,9 +35,9 @@ const MOST_PER_CLAIM = 500
 const MOST_PER_ACK = 500
 
 export interface RedisConsumerOptions extends ConsumerOptions {
-  readonly client: RedisClient
+  readonly client: Redis
   /** For wake-ups only; undefined polls. */
-  readonly subscriber: RedisClient | undefined
+  readonly subscriber: Redis | undefined
   readonly keys: BrokerKeys
   readonly sep: string
   readonly prioritySteps: readonly number[]

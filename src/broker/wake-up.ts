@@ -1,4 +1,6 @@
-import type { RedisClient } from '../redis/connect.js'
+import { isSameServer } from '../redis/connect.js'
+import { isElsewhere, isRefusal } from '../redis/script.js'
+import type { Redis } from 'ioredis'
 
 /**
  * Says when a list may have got its first element, without taking anything off it.
@@ -28,7 +30,7 @@ const SAFETY_POLL_MS = 5000
  * @param client - runs the commands; its tracking mode is OPTIN, so that nothing else it reads is tracked.
  * @param subscriber - a RESP2 connection that is used for this only; undefined polls.
  */
-export function createWakeUp(client: RedisClient, subscriber: RedisClient | undefined): WakeUp {
+export function createWakeUp(client: Redis, subscriber: Redis | undefined): WakeUp {
   let wake: (() => void) | undefined
   let isDirty = false
   let isInterrupted = false
@@ -50,7 +52,7 @@ export function createWakeUp(client: RedisClient, subscriber: RedisClient | unde
     disarm()
   })
 
-  const arm = async (to: RedisClient): Promise<void> => {
+  const arm = async (to: Redis): Promise<void> => {
     // A RESP2 connection that has subscribed can no longer be asked for its id.
     if (redirectTo === undefined) {
       const id = Number(await to.call('CLIENT', 'ID'))
@@ -80,12 +82,15 @@ export function createWakeUp(client: RedisClient, subscriber: RedisClient | unde
       wake?.()
     },
     async wait(lists, timeoutMs, signal) {
-      if (mode === 'tracking' && !isArmed && subscriber?.status === 'ready') {
+      if (mode === 'tracking' && !isArmed && subscriber?.status === 'ready' && client.status === 'ready') {
         try {
-          await arm(subscriber)
+          // One of them may have followed a failover, or a slot of a cluster, before the other.
+          if (isSameServer(client, subscriber)) await arm(subscriber)
+          else subscriber.disconnect(true)
         } catch (error) {
-          if (!(error instanceof Error) || error.name !== 'ReplyError') throw error
-          mode = 'polling'
+          if (!isRefusal(error)) throw error
+          // That id is gone with its connection, which is opened again by itself.
+          if (!isElsewhere(error) && !/client ID/i.test(error.message)) mode = 'polling'
         }
       }
       isDirty = false

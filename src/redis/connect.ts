@@ -2,12 +2,12 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { fullJitterMs } from '../backoff.js'
 import { silentLog, type Log } from '../log.js'
 import { allowNoInfo } from './allow-no-info.js'
-import { connectorFor, targetOf } from './connector.js'
+import { connectorFor, nameOf, targetOf } from './connector.js'
 import { RedisUnavailableError } from './errors.js'
 import { keepLoggedIn } from './renew-login.js'
 import { routeTo, type RedisConnectionOptions, type Route } from './route.js'
 import { explainTlsError } from './tls.js'
-import { redactUrl } from './url.js'
+import { parseRedisUrl, redactUrl } from './url.js'
 
 export type { RedisConnectionOptions } from './route.js'
 
@@ -47,6 +47,9 @@ const CLOSE_WITHIN_MS = 1000
 /**
  * Begin to connect, and go on with it until {@link closeRedis}. Returns at once; see {@link ready}.
  *
+ * On a cluster it is a client of all nodes, which keeps commands until it is ready: who does not want to wait for that
+ * asks {@link ready} first.
+ *
  * @param purpose - A word for the connection's name on the server: `lovage:<purpose>:<pid>`.
  * @param log - Gets one warning for each outage, and one line when it is over.
  * @throws InvalidRedisUrlError for the URL, InvalidRedisOptionsError for a TLS file that cannot be read.
@@ -66,7 +69,8 @@ export function openRedis(
       ...commonOptions(route, purpose),
       Connector: connectorFor(locatorOfNode, route.connectTimeoutMs, noteFault(outlook)),
     },
-    enableOfflineQueue: false,
+    // Nodes are connected to when they are first needed, and what comes meanwhile has to wait for them.
+    enableOfflineQueue: true,
     clusterRetryStrategy: pauseMs,
     // A command of a node that went away may have been executed; see above.
     retryDelayOnFailover: 0,
@@ -181,6 +185,17 @@ export async function closeRedis(client: RedisClient): Promise<void> {
     clearTimeout(timer)
   }
   client.disconnect()
+}
+
+/** Whether the URL leads to a cluster. */
+export function isCluster({ url }: RedisConnectionOptions): boolean {
+  return parseRedisUrl(url).kind === 'cluster'
+}
+
+/** Whether two connections lead to the same server at the moment. */
+export function isSameServer(one: Redis, other: Redis): boolean {
+  const [target, otherTarget] = [targetOf(one.stream), targetOf(other.stream)]
+  return target !== undefined && otherTarget !== undefined && nameOf(target) === nameOf(otherTarget)
 }
 
 function commonOptions(route: Route, purpose: string) {

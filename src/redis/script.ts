@@ -58,3 +58,13 @@ export function isReply(error: unknown, prefix: string): error is Error {
 export function isRefusal(error: unknown): error is Error {
   return error instanceof ReplyError
 }
+
+/**
+ * Whether a server answered that it did not execute a command since it is not, or not yet, the one for it: another one,
+ * or the same one soon, will.
+ */
+export function isElsewhere(error: unknown): boolean {
+  return isRefusal(error) && ELSEWHERE.test(error.message)
+}
+
+const ELSEWHERE = /^(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN)\b/

@@ -1,6 +1,7 @@
 import {
   closeRedis,
   openRedis,
+  openSingle,
   ready,
   roundTripMs,
   type RedisClient,
@@ -48,7 +49,8 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
   // Waiting costs a connection of its own, opened by the first who waits.
   const watch = (...args: Parameters<ResultSubscriptions['watch']>): (() => void) => {
     subscriptions ??= createResultSubscriptions({
-      client: openRedis(connection, 'result-waits', options.log),
+      // On a cluster every node announces what was published on any of them.
+      client: openSingle(connection, 'result-waits', prefix, options.log),
       channelOf: keyOf,
       fetchMany,
       parse: (stored) => parseResultMeta(stored, serializer),
@@ -64,6 +66,7 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     async store(results) {
       const client = open()
       const calls: Promise<unknown>[] = []
+      if (client.isCluster) await ready(client)
       // On a cluster results spread over all slots, and a script may touch one slot only.
       const most = client.isCluster ? 1 : MOST_PER_CALL
       for (let first = 0; first < results.length; first += most) {

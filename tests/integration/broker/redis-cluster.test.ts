@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createRedisBackend } from '../../../src/results/redis-backend.js'
+import { createRedisBroker, type RedisBrokerOptions } from '../../../src/broker/redis-broker.js'
+import { silentLog } from '../../../src/log.js'
+import { atTestEnd } from '../../support/at-test-end.js'
+import { startCluster, type RedisCluster } from '../../support/redis-cluster.js'
+import { testApp } from '../../support/test-app.js'
+import { describeResultBackend, stored } from '../results/conformance.js'
+import { describeBroker, send, startConsumer, taskOf } from './conformance.js'
+import type { Broker } from '../../../src/broker/broker.js'
+import type { ResultBackend } from '../../../src/results/result-backend.js'
+
+let cluster: RedisCluster
+let prefixes = 0
+
+beforeAll(async () => {
+  cluster = await startCluster()
+})
+afterAll(async () => {
+  // Of all that was done here.
+  expect(await cluster.errors('CROSSSLOT')).toBe(0)
+  await cluster.stop()
+})
+
+async function makeBroker(options: Partial<RedisBrokerOptions> = {}): Promise<Broker> {
+  const broker = createRedisBroker({
+    connection: { url: cluster.url },
+    log: silentLog,
+    globalKeyprefix: `{lovage}${++prefixes}:`,
+    ...options,
+  })
+  atTestEnd(() => broker.close())
+  await broker.ping(5000)
+  return broker
+}
+
+async function makeBackend(): Promise<ResultBackend> {
+  const backend = createRedisBackend({ connection: { url: cluster.url }, log: silentLog })
+  atTestEnd(() => backend.close())
+  await backend.ping(5000)
+  return backend
+}
+
+describe('row 6: a cluster of three primaries and three replicas', () => {
+  describe('as broker', () => {
+    describeBroker((deadLetterLimits) => makeBroker(deadLetterLimits && { deadLetterLimits }))
+
+    it('wakes a waiting consumer at once, not by looking every second', async () => {
+      const broker = await makeBroker()
+      const consumer = await startConsumer(broker, 'q')
+      const never = new AbortController().signal
+      const wakes: number[] = []
+      for (let i = 0; i < 9; i++) {
+        const start = performance.now()
+        const waiting = consumer.waitForWork(60_000, never)
+        await send(broker, 'q', `t${i}`)
+        await waiting
+        wakes.push(performance.now() - start)
+        const { deliveries } = await consumer.claim(1)
+        expect(deliveries.map(taskOf)).toEqual([`t${i}`])
+        await consumer.ack(deliveries.map(({ tag }) => tag))
+      }
+      expect(wakes.toSorted((a, b) => a - b)[4]).toBeLessThan(700)
+    })
+
+    it('refuses a key prefix without a hash tag, and names the setting', () => {
+      for (const globalKeyprefix of ['', 'shop:', '{}shop']) {
+        const options = { connection: { url: cluster.url }, log: silentLog, globalKeyprefix }
+        expect(() => createRedisBroker(options)).toThrow(
+          `globalKeyprefix: expected a hash tag such as "{shop}", which keeps all keys of a broker in one slot of a ` +
+            `cluster, got string ${JSON.stringify(globalKeyprefix)}`,
+        )
+      }
+    })
+  })
+
+  describe('as result backend', () => {
+    describeResultBackend(makeBackend)
+
+    it('spreads results over all primaries', async () => {
+      const backend = await makeBackend()
+      const ids = Array.from({ length: 60 }, () => randomUUID())
+      await backend.store(ids.map((id, i) => stored(id, 'SUCCESS', i)))
+      const owners = await Promise.all(ids.map((id) => cluster.ownerOf(`celery-task-meta-${id}`)))
+      expect(new Set(owners).size).toBe(3)
+      const metas = await Promise.all(ids.map((id) => backend.fetch(id)))
+      expect(metas.map((meta) => meta?.result)).toEqual(ids.map((_, i) => i))
+    })
+  })
+
+  it('works tasks end to end', async () => {
+    const app = testApp(cluster.url, { brokerTransportOptions: { globalKeyprefix: '{shop}:' } })
+    const add = app.task('cluster.add', (x: number, y: number) => x + y)
+    await using worker = await app.startWorker()
+    const results = await Promise.all(Array.from({ length: 50 }, (_, i) => add.delay(i, 1)))
+    const values = await Promise.all(results.map((result) => result.get({ timeout: 10_000 })))
+    expect(values).toEqual(results.map((_, i) => i + 1))
+    const late = await add.applyAsync({ args: [1, 1], countdown: 0.3 })
+    expect(await late.get({ timeout: 10_000 })).toBe(2)
+    expect(worker.counts().failed).toBe(0)
+  })
+})
