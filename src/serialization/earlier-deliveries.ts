@@ -2,6 +2,7 @@ import { BadEnvelopeError } from './errors.js'
 import { markRedelivered, type Envelope } from './envelope.js'
 import { findMembers, skipSpace } from './json-scanner.js'
 import { isPlainRecord } from './plain-record.js'
+import { parseInstant } from './time.js'
 
 /** Why a message was delivered again. */
 export type LossCause = 'WORKER_LOST' | 'VISIBILITY_TIMEOUT' | 'REQUEUED'
@@ -102,13 +103,15 @@ function readLost(value: unknown): LostDelivery | undefined {
  * An envelope on its way back to its queue after it was lost: marked redelivered, and the loss counted.
  *
  * Where a worker of this runtime held it, a first loss counts, and later ones if the task had begun: what only
- * waited in a worker that another message killed is not to blame. Of a Python worker nobody knows.
+ * waited in a worker that another message killed is not to blame. Of a Python worker nobody knows, except that it
+ * holds a message with an ETA until then, and loses it to the visibility timeout as often as that goes by.
  *
  * @param text - the envelope as it stands in `unacked`.
  * @throws {@link BadEnvelopeError} when it is no JSON object.
  */
 export function countLoss(text: string, loss: Omit<LostDelivery, 'hasBegun'>): string {
-  const { own, isRedelivered } = scan(text)
+  const { own, isRedelivered, eta } = scan(text)
+  if (loss.cause === 'VISIBILITY_TIMEOUT' && eta !== undefined && eta > loss.at) return keepCount(text)
   const earlier = interpret(own, isRedelivered)
   // A requeue starts from the envelope as it was claimed, where the mark is of another delivery.
   const isMarked = isPlainRecord(own) && own['begun'] === true && loss.cause !== 'REQUEUED'
@@ -151,7 +154,13 @@ function formatLost({ at, cause, worker, hasBegun }: LostDelivery): unknown {
   return { at: at.toISOString(), cause, worker, begun: hasBegun || undefined }
 }
 
-function scan(text: string): { own: unknown; isRedelivered: boolean } {
+interface Scanned {
+  readonly own: unknown
+  readonly isRedelivered: boolean
+  readonly eta: Date | undefined
+}
+
+function scan(text: string): Scanned {
   const envelope = findMembers(text, skipSpace(text, 0), ['headers', 'properties'])
   if (envelope === undefined) throw new BadEnvelopeError('the message is no JSON object')
   const headers = envelope.get('headers')
@@ -164,7 +173,18 @@ function scan(text: string): { own: unknown; isRedelivered: boolean } {
   }
   return {
     own: own === undefined ? undefined : readJson(text.slice(own.start, own.end)),
+    eta: headers === undefined ? undefined : readEta(text, headers.start),
     isRedelivered: isMarked(headers?.start) || isMarked(members?.get('delivery_info')?.start),
+  }
+}
+
+function readEta(text: string, headersStart: number): Date | undefined {
+  const span = findMembers(text, headersStart, ['eta'])?.get('eta')
+  const eta = span && readJson(text.slice(span.start, span.end))
+  try {
+    return typeof eta === 'string' ? parseInstant(eta) : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -52,7 +52,7 @@ export interface ProcessorParts extends WorkerParts {
 }
 
 export function createProcessor(parts: ProcessorParts): Processor {
-  const { settings, tasks, hostname, pool, consumer, settler, clock, log } = parts
+  const { settings, tasks, hostname, pool, consumer, settler, backend, clock, log } = parts
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
   const { messageSigner } = settings
   const waiting = new Map<string, Delivery>()
@@ -156,7 +156,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
         const request = { delivery, message, task: decision.task }
         const refusal = refuseRedelivery(earlier, decision.task, settings)
         if (refusal === undefined) accept(request, earlier)
-        else giveUp(request, refusal)
+        else void giveUp(request, refusal)
         return
       }
       case 'park':
@@ -185,16 +185,37 @@ export function createProcessor(parts: ProcessorParts): Processor {
   }
 
   /** Lost too often: FAILURE for whoever waits, then a dead letter. */
-  const giveUp = (request: Request, { reason, exception }: Refusal): void => {
+  const giveUp = async (request: Request, { reason, exception }: Refusal): Promise<void> => {
     const { delivery, message } = request
+    const status = await storedStatus(request)
+    if (status === 'NOT_KNOWN') return
+    if (status === 'SUCCESS') {
+      log.info({ taskId: message.id, task: message.task }, 'a task had succeeded when its worker was lost')
+      settle(delivery)
+      return
+    }
     counts.failed++
-    const buried = (): void => bury(delivery, reason, message.id)
-    void recorded(continuation.afterFailure(request, exception, ''))
-      .then(() => continuation.sendErrbacks(request))
-      .then(buried, (error: unknown) => {
-        log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
-        buried()
-      })
+    try {
+      await recorded(continuation.afterFailure(request, exception, ''))
+      await continuation.sendErrbacks(request)
+    } catch (error) {
+      log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
+    }
+    bury(delivery, reason, message.id)
+  }
+
+  /** `NOT_KNOWN` where this worker stops before the backend answers. */
+  const storedStatus = async ({ message, task }: Request): Promise<string | undefined> => {
+    if (!keepsResult(message, task, settings)) return undefined
+    for (let pauseMs = FIRST_PAUSE_MS; !stopping.signal.aborted; pauseMs *= 2) {
+      try {
+        return (await backend.fetch(message.id))?.status
+      } catch (error) {
+        log.warn({ err: error, taskId: message.id }, 'could not read the result of a lost task; trying again')
+        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal)
+      }
+    }
+    return 'NOT_KNOWN'
   }
 
   const stateOf = (

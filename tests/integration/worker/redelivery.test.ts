@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { signature, type AppOptions, type Celery, type RunningWorker } from '../../../src/index.js'
+import { recordingLog } from '../../support/recording-log.js'
 import { redisForTests, type SharedRedis } from '../../support/redis.js'
 import { testApp } from '../../support/test-app.js'
 
@@ -123,5 +124,38 @@ describe.each(['redis', 'memory'] as const)('redelivery on %s', (where) => {
     await startWorker(app)
     expect(await (await again.delay()).get(GET)).toBe(4)
     expect(await app.deadLetters.count()).toBe(0)
+  })
+
+  it('acknowledges what had succeeded when its acknowledgement was lost, without another word', async () => {
+    const log = recordingLog()
+    const app = makeApp(where, { taskMaxDeliveries: 1, log })
+    let runs = 0
+    const task = app.task('done', () => ++runs)
+    const worker = await startWorker(app)
+    const { id } = await task.delay()
+    await app.asyncResult(id).get(GET)
+    await worker.stop()
+
+    const failed: unknown[] = []
+    app.task('note', (failedId: string) => void failed.push(failedId))
+    // The same message once more, as if it had come back.
+    await app.sendTask('done', [], {}, { taskId: id, queue: 'held', linkError: [signature('note')] })
+    const consumer = app.broker.consumer({ queues: ['held'], consumerId: 'celery@gone:1' })
+    await consumer.start()
+    const [delivery] = (await consumer.claim(1)).deliveries
+    if (delivery === undefined) throw new Error('nothing to claim')
+    await consumer.requeue(delivery)
+    await consumer.stop()
+    const second = await app.startWorker({ queues: ['held', 'celery'] })
+    atTestEnd(() => second.stop())
+    const told = (): unknown =>
+      log.lines.find(({ message }) => /had succeeded when its worker was lost/.test(message))
+    await vi.waitFor(() => expect(told()).toBeDefined(), WITHIN)
+    await second.stop()
+    expect(runs).toBe(1)
+    expect(failed).toEqual([])
+    expect(await app.asyncResult(id).state()).toBe('SUCCESS')
+    expect(await app.deadLetters.count()).toBe(0)
+    expect(second.counts()).toMatchObject({ failed: 0, deadLettered: 0 })
   })
 })

@@ -62,6 +62,19 @@ describe('the count of earlier deliveries', () => {
     expect(read(text).history.map(({ worker }) => worker)).toEqual([undefined, undefined, undefined])
   })
 
+  it('stays what it is where a Python worker held a message for its ETA only', () => {
+    const eta = new Date(at.getTime() + 3_600_000)
+    const later = encodeTaskMessage({ id: 'id-2', task: 'a', queue: 'q', eta })
+    const swept = countLoss(later, { at, cause: 'VISIBILITY_TIMEOUT' })
+    expect(read(swept)).toMatchObject({ count: 0, lost: 0 })
+    expect(parseEnvelope(swept).headers.redelivered).toBe(true)
+    expect(read(countLoss(swept, { at: eta, cause: 'VISIBILITY_TIMEOUT' }))).toMatchObject({
+      count: 1,
+      lost: 1,
+    })
+    expect(read(countLoss(later.replace(/"eta":"[^"]*"/, '"eta":"soon"'), died))).toMatchObject({ count: 1 })
+  })
+
   it('knows a message that a Python worker restored by its flag alone', () => {
     const restored = markRedelivered(fresh)
     expect(read(restored)).toEqual({ count: 1, lost: 1, hasBegun: false, history: [] })
