@@ -27,7 +27,7 @@ export {
 export { InvalidParamsError } from './app/bind-arguments.js'
 export { AsyncResult, type GetOptions } from './results/async-result.js'
 export type { ResultMeta } from './serialization/result-meta.js'
-export { ResultBackendDisabledError } from './results/errors.js'
+export { ResultBackendDisabledError, ResultRefusedError, ResultTooLargeError } from './results/errors.js'
 export { TaskError } from './serialization/exceptions.js'
 export { Decimal, Uuid } from './serialization/python-types.js'
 export { EncodeError } from './serialization/errors.js'

@@ -132,6 +132,11 @@ export interface CelerySettings {
   readonly resultExpires?: number | null | undefined
   /** `result_extended`: store name, arguments, worker, retries and queue with a result. @default false */
   readonly resultExtended?: boolean | undefined
+  /**
+   * Not of Celery: bytes that a stored result may have; a task whose result is larger fails with RESULT_TOO_LARGE. 0: any
+   * number. Results are announced whole, and Redis cuts off who is 32 MiB behind. @default 33554432
+   */
+  readonly resultMaxBytes?: number | undefined
 
   /** Not of Celery: how many dead letters are kept; the oldest go first. @default 10000 */
   readonly deadLetterMaxCount?: number | undefined

@@ -7,8 +7,9 @@ import {
   type RedisClient,
   type RedisConnectionOptions,
 } from '../redis/connect.js'
-import { loadScript } from '../redis/script.js'
+import { isRefusal, loadScript } from '../redis/script.js'
 import { parseResultMeta } from '../serialization/result-meta.js'
+import { ResultBackendFullError, ResultRefusedError } from './errors.js'
 import { redactUrls, type Log } from '../log.js'
 import { createResultSubscriptions, type ResultSubscriptions } from './subscriptions.js'
 import { streamUpdates, waitUntilReady } from './watching.js'
@@ -63,16 +64,20 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     url: redactUrls(connection.url),
     keepsResults: true,
 
-    async store(results) {
+    async store(results, { memoryLimit = 'respect' } = {}) {
       const client = open()
       const calls: Promise<unknown>[] = []
       if (client.isCluster) await ready(client)
       // On a cluster results spread over all slots, and a script may touch one slot only.
       const most = client.isCluster ? 1 : MOST_PER_CALL
       for (let first = 0; first < results.length; first += most) {
-        calls.push(storeSome(client, keyOf, results.slice(first, first + most)))
+        calls.push(storeSome(client, keyOf, results.slice(first, first + most), memoryLimit))
       }
-      await Promise.all(calls)
+      try {
+        await Promise.all(calls)
+      } catch (error) {
+        throw asStoreError(error)
+      }
     },
 
     async fetch(taskId) {
@@ -108,12 +113,25 @@ function storeSome(
   client: RedisClient,
   keyOf: (taskId: string) => string,
   results: readonly StoredResult[],
+  memoryLimit: 'respect' | 'exceed',
 ): Promise<unknown> {
   const keys: string[] = []
-  const args: (string | number | Buffer)[] = []
+  const args: (string | number | Buffer)[] = [memoryLimit]
   for (const { taskId, text, expiresSeconds } of results) {
     keys.push(keyOf(taskId))
     args.push(Math.floor(expiresSeconds), typeof text === 'string' ? text : Buffer.from(text))
   }
   return storeScript.run(client, keys, args)
+}
+
+/** Answers that have to do with the state of the server, or of its operator's mind, not with what it was asked. */
+const PASSING =
+  /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MISCONF|NOREPLICAS|NOAUTH|NOPERM|WRONGPASS|UNBLOCKED|NOSCRIPT)\b/
+
+function asStoreError(error: unknown): unknown {
+  if (!isRefusal(error) || PASSING.test(error.message)) return error
+  const { message, cause } = { message: `Redis refused to store a result: ${error.message}`, cause: error }
+  // Redis 6 reports what a script met in the middle of its own text.
+  if (/(?:^|-)OOM\b/.test(error.message)) return new ResultBackendFullError(message, { cause })
+  return new ResultRefusedError(message, { cause })
 }

@@ -14,13 +14,25 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface StoreOptions {
+  /**
+   * `exceed` stores also where the backend is out of memory: for results whose acknowledgement is going to free more
+   * than they take. @default 'respect'
+   */
+  readonly memoryLimit?: 'respect' | 'exceed'
+}
+
 /** Remembers what became of tasks (wire protocol, section 10). */
 export interface ResultBackend {
   readonly url: string
   /** False for the backend that forgets everything, Celery's default without `result_backend`. */
   readonly keepsResults: boolean
-  /** Store and publish. A stored SUCCESS is not overwritten. */
-  store(results: readonly StoredResult[]): Promise<void>
+  /**
+   * Store and publish. A stored SUCCESS is not overwritten.
+   *
+   * @throws ResultBackendFullError, ResultRefusedError where trying again would not help, or what the connection says.
+   */
+  store(results: readonly StoredResult[], options?: StoreOptions): Promise<void>
   /** Undefined where nothing is stored: PENDING, or unknown. */
   fetch(taskId: string): Promise<ResultMeta | undefined>
   forget(taskIds: readonly string[]): Promise<void>

@@ -39,6 +39,9 @@ export function createContinuation(parts: ContinuationParts): Continuation {
 
   return {
     async afterSuccess({ message, task }, value) {
+      // What cannot be stored fails the task, and then nothing must follow its success.
+      if (keepsResult(message, task, settings))
+        storedResult(message, settings, hostname, { status: 'SUCCESS', result: value })
       const children = await untilSent(clock, log, () => sendCallbacks(send, message, value))
       if (!keepsResult(message, task, settings)) return undefined
       const dateDone = new Date(clock.now())

@@ -55,6 +55,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const { settings, tasks, hostname, pool, consumer, settler, backend, clock, log } = parts
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
   const { messageSigner } = settings
+  const sharesMemory = isSameServer(settings.broker, settings.backend)
   const waiting = new Map<string, Delivery>()
   const running = new Map<Delivery, Execution>()
   const continuation = createContinuation(parts)
@@ -79,23 +80,26 @@ export function createProcessor(parts: ProcessorParts): Processor {
     settling--
     onRoom?.()
   }
+  /** What recording a state of this message's task frees at last. */
+  const frees = (delivery: Delivery): number => (sharesMemory ? delivery.envelope.length : 0)
   /** Store results, if there are any, and acknowledge the message, if that is still to be done. */
-  const settle = (delivery: Delivery | undefined, results: readonly StoredResult[] = []): void => {
-    const last = results.at(-1)
-    for (const result of results.slice(0, -1)) settler.add({ result })
+  const settle = (
+    message: TaskMessage,
+    delivery: Delivery | undefined,
+    results: readonly StoredResult[] = [],
+  ): void => {
     if (delivery === undefined) {
-      if (last !== undefined) settler.add({ result: last })
+      if (results.length > 0) settler.add({ results, message })
       return
     }
     settling++
-    settler.add({ result: last, ack: delivery.tag, onSettled: settled })
+    settler.add({ results, message, frees: frees(delivery), ack: delivery.tag, onSettled: settled })
     letGo()
   }
   /** Resolves when the results are stored; the message is not touched. */
-  const recorded = (results: readonly StoredResult[]): Promise<void> =>
+  const recorded = ({ message, delivery }: Request, results: readonly StoredResult[]): Promise<void> =>
     new Promise((resolve) => {
-      for (const result of results) settler.add({ result })
-      settler.add({ onSettled: resolve })
+      settler.add({ results, message, frees: frees(delivery), onSettled: resolve })
     })
   const release = async (deliveries: readonly Delivery[]): Promise<void> => {
     if (deliveries.length === 0) return
@@ -174,14 +178,19 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const expire = (delivery: Delivery | undefined, message: TaskMessage): void => {
     log.info({ taskId: message.id, task: message.task }, `${message.task}[${message.id}] expired`)
     const result = stateOf(message, 'REVOKED', celeryException('TaskRevokedError', 'expired'))
-    settle(delivery, message.ignoreResult ? [] : [result])
+    settle(message, delivery, message.ignoreResult ? [] : [result])
   }
 
   /** Unknown: FAILURE for whoever waits, and a dead letter for whoever operates (section 13.8). */
   const refuseUnknown = (delivery: Delivery, message: TaskMessage, error: LovageError): void => {
     const result = stateOf(message, 'FAILURE', celeryException('NotRegistered', message.task))
     if (message.ignoreResult) bury(delivery, reasonOf(error), message.id)
-    else settler.add({ result, onSettled: () => bury(delivery, reasonOf(error), message.id) })
+    else
+      settler.add({
+        results: [result],
+        message,
+        onSettled: () => bury(delivery, reasonOf(error), message.id),
+      })
   }
 
   /** Lost too often: FAILURE for whoever waits, then a dead letter. */
@@ -191,12 +200,12 @@ export function createProcessor(parts: ProcessorParts): Processor {
     if (status === 'NOT_KNOWN') return
     if (status === 'SUCCESS') {
       log.info({ taskId: message.id, task: message.task }, 'a task had succeeded when its worker was lost')
-      settle(delivery)
+      settle(message, delivery)
       return
     }
     counts.failed++
     try {
-      await recorded(continuation.afterFailure(request, exception, ''))
+      await recorded(request, continuation.afterFailure(request, exception, ''))
       await continuation.sendErrbacks(request)
     } catch (error) {
       log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
@@ -235,7 +244,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
       waiting.delete(delivery.tag)
       return isLate ? run(request, delivery) : runAcknowledged(request)
     }
-    if (earlier.hasBegun) submitSuspect(delivery, work)
+    if (earlier.hasBegun) submitSuspect(request, work)
     else pool.submit(work)
   }
 
@@ -243,20 +252,20 @@ export function createProcessor(parts: ProcessorParts): Processor {
    * A task that was running when its worker died may have killed it, or have been beside the one that did. Such tasks
    * begin one after the other, so that the culprit does not take the others along to the limit.
    */
-  const submitSuspect = (delivery: Delivery, work: () => void | Promise<void>): void => {
+  const submitSuspect = (request: Request, work: () => void | Promise<void>): void => {
     const alone = (): Promise<void> =>
       new Promise((resolve) => {
         pool.submit(async () => {
           const timer = setTimeout(resolve, SUSPECT_ALONE_MS)
           await work()
           // Only what is acknowledged is out of reach of the next one.
-          void recorded([]).then(() => {
+          void recorded(request, []).then(() => {
             clearTimeout(timer)
             resolve()
           })
         })
       })
-    lastSuspect = lastSuspect.then(() => (waiting.has(delivery.tag) ? alone() : undefined))
+    lastSuspect = lastSuspect.then(() => (waiting.has(request.delivery.tag) ? alone() : undefined))
   }
 
   /**
@@ -307,7 +316,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
       hostname,
       log,
       settings,
-      store: (result) => new Promise((resolve) => settler.add({ result, onSettled: resolve })),
+      store: (result) => recorded(request, [result]),
     })
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
@@ -319,10 +328,11 @@ export function createProcessor(parts: ProcessorParts): Processor {
     })
   }
 
-  const storeStarted = ({ message, task }: Request): void => {
+  const storeStarted = ({ delivery, message, task }: Request): void => {
     if (!keepsResult(message, task, settings)) return
     const info = { pid: globalThis.process.pid, hostname }
-    settler.add({ result: storedResult(message, settings, hostname, { status: 'STARTED', result: info }) })
+    const result = storedResult(message, settings, hostname, { status: 'STARTED', result: info })
+    settler.add({ results: [result], message, frees: frees(delivery) })
   }
 
   const timeLimits = ({
@@ -346,14 +356,14 @@ export function createProcessor(parts: ProcessorParts): Processor {
         return fail(request, delivery, outcome.thrown)
       case 'retry':
         counts.retried++
-        return recorded(continuation.beforeRetry(request, outcome.retry))
+        return recorded(request, continuation.beforeRetry(request, outcome.retry))
           .then(() => continuation.sendRetry(request, outcome.retry))
           .then(
-            () => settle(delivery),
+            () => settle(request.message, delivery),
             (error: unknown) => fail(request, delivery, error),
           )
       case 'ignore':
-        settle(delivery)
+        settle(request.message, delivery)
         return
       case 'reject':
         if (delivery === undefined) return
@@ -376,7 +386,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
         const text = `Task ${message.task}[${message.id}] succeeded in ${runtime}s`
         log.info({ taskId: message.id, task: message.task, runtime }, text)
       }
-      settle(delivery, result === undefined ? [] : [result])
+      settle(message, delivery, result === undefined ? [] : [result])
     }
     if (hasFollowUps(message)) {
       return continuation
@@ -405,16 +415,16 @@ export function createProcessor(parts: ProcessorParts): Processor {
     log.error({ taskId: message.id, task: message.task, err: thrown, retries: message.retries }, text)
     const results = continuation.afterFailure(request, exception, traceback)
     if (message.errbacks.length === 0) {
-      settle(delivery, results)
+      settle(message, delivery, results)
       return
     }
-    return recorded(results)
+    return recorded(request, results)
       .then(() => continuation.sendErrbacks(request))
       .then(
-        () => settle(delivery),
+        () => settle(message, delivery),
         (error: unknown) => {
           log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
-          settle(delivery)
+          settle(message, delivery)
         },
       )
   }
@@ -456,4 +466,10 @@ function reasonOf(error: unknown): DeadLetterReason {
 
 function celeryException(type: string, argument: string): ExceptionObject {
   return { exc_type: type, exc_message: [argument], exc_module: 'celery.exceptions' }
+}
+
+/** Whether two URLs lead to the same server; in doubt they do not. */
+function isSameServer(one: string, other: string | undefined): boolean {
+  const withoutDatabase = (url: string): string => url.replace(/^([^:]*:\/\/[^/?]+)\/\d*$/, '$1')
+  return other !== undefined && withoutDatabase(one) === withoutDatabase(other)
 }

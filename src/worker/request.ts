@@ -1,5 +1,7 @@
 import { formatResultMeta, type OutgoingResultMeta } from '../serialization/result-meta.js'
 import { serializerNamed } from '../serialization/serializers.js'
+import { ResultTooLargeError } from '../results/errors.js'
+import type { ExceptionObject } from '../serialization/exceptions.js'
 import { Ignore, MaxRetriesExceededError, Reject, Retry } from '../app/outcomes.js'
 import { DEFAULT_MAX_RETRIES, DEFAULT_RETRY_DELAY_SECONDS, retriesExhausted } from '../app/retry.js'
 import type { Delivery } from '../broker/broker.js'
@@ -56,7 +58,11 @@ export function keepsResult(message: TaskMessage, task: RegisteredTask, settings
   return !message.ignoreResult && !(task.options.ignoreResult ?? settings.taskIgnoreResult)
 }
 
-/** A state of a message's task, ready to store. @throws EncodeError */
+/**
+ * A state of a message's task, ready to store. A failure that is too large loses its details.
+ *
+ * @throws EncodeError, ResultTooLargeError
+ */
 export function storedResult(
   message: TaskMessage,
   settings: Settings,
@@ -91,7 +97,22 @@ export function storedResult(
       ? undefined
       : serializerNamed(settings.resultSerializer, settings.jsonForm, settings.auth)
   const text = formatResultMeta(meta, settings.jsonForm, serializer)
+  if (settings.resultMaxBytes > 0) {
+    const bytes = byteLength(text)
+    if (bytes > settings.resultMaxBytes) {
+      const error = new ResultTooLargeError(bytes, settings.resultMaxBytes)
+      if (state.status !== 'FAILURE' && state.status !== 'RETRY') throw error
+      const { exc_type, exc_module } = state.result as ExceptionObject
+      const result = { exc_type, exc_module, exc_message: [error.message] }
+      const unlimited = { ...settings, resultMaxBytes: 0, resultExtended: false }
+      return storedResult(message, unlimited, hostname, { ...state, result, traceback: undefined })
+    }
+  }
   return { taskId: message.id, text, expiresSeconds: settings.resultExpires ?? 0 }
+}
+
+export function byteLength(text: string | Uint8Array): number {
+  return typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength
 }
 
 function readRequest(message: TaskMessage, hostname: string): TaskRequest {

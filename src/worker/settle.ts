@@ -1,13 +1,20 @@
 import type { Clock } from '../clock.js'
 import type { Consumer } from '../broker/broker.js'
 import type { Log } from '../log.js'
-import type { ResultBackend, StoredResult } from '../results/result-backend.js'
+import { ResultBackendFullError, ResultRefusedError } from '../results/errors.js'
+import { byteLength } from './request.js'
+import type { ResultBackend, StoredResult, StoreOptions } from '../results/result-backend.js'
+import type { TaskMessage } from '../serialization/task-message.js'
 
 /** What there is to record of one message: results first, then its acknowledgement. */
 export interface Settlement {
-  readonly result?: StoredResult | undefined
+  readonly results?: readonly StoredResult[] | undefined
+  /** Of the results' task: for telling its failure, should one of them be refused. */
+  readonly message?: TaskMessage | undefined
   /** Delivery tag to acknowledge after the result is stored; undefined leaves the message held. */
   readonly ack?: string | undefined
+  /** Bytes that the message's acknowledgement frees on the server that also keeps the results. @default 0 */
+  readonly frees?: number | undefined
   /** Called when all of it is recorded. */
   readonly onSettled?: (() => void) | undefined
 }
@@ -22,17 +29,35 @@ export interface Settler {
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2000
+/**
+ * A result of so many bytes, and no smaller one, is suspected of breaking the connection that it is sent over: servers
+ * close it where a value passes their limit, which none has below.
+ */
+const LARGE_BYTES = 2 ** 19
+/** How often in a row a large result has to break its connection until it is taken for the reason. */
+const STRIKES = 8
+const PING_TIMEOUT_MS = 1000
+
+/** What became of some settlements in one attempt to store their results. */
+interface Attempt {
+  readonly stored: readonly Settlement[]
+  readonly left: readonly Settlement[]
+}
 
 /**
  * Records results and acknowledgements in batches: while one is on its way, the next gathers. So a lone task is
  * recorded at once, and under load a round trip serves hundreds.
  *
- * A batch that fails is tried again until it succeeds: results are stored before any of their messages is
- * acknowledged, and both steps may be repeated without harm.
+ * A batch that fails is tried again until it succeeds: a result is stored before its message is acknowledged, and both
+ * steps may be repeated without harm. One result must not hold up the others for ever: where the backend refuses some,
+ * they are told apart by halves, and a result that is refused by itself is replaced by a failure that says so. Where
+ * the backend has no room, results are stored that take less than their message, which goes then.
  */
 export function createSettler(parts: {
   readonly backend: ResultBackend
   readonly consumer: Consumer
+  /** The failure that is stored where a result is refused for good. */
+  readonly failureInstead: (message: TaskMessage, error: ResultRefusedError) => StoredResult
   readonly clock: Clock
   readonly log: Log
 }): Settler {
@@ -41,38 +66,107 @@ export function createSettler(parts: {
   let gathering: Settlement[] = []
   let recording: Promise<void> | undefined
 
-  const record = async (batch: readonly Settlement[]): Promise<void> => {
-    const results: StoredResult[] = []
-    const tags: string[] = []
-    for (const { result, ack } of batch) {
-      if (result !== undefined) results.push(result)
-      if (ack !== undefined) tags.push(ack)
-    }
-    if (results.length > 0) await persist('store results', () => backend.store(results))
-    if (tags.length > 0) await persist('acknowledge', () => consumer.ack(tags))
-    if (abandoned.signal.aborted) return
-    for (const { onSettled } of batch) onSettled?.()
+  /** Resolves with what could not be recorded yet. */
+  const record = async (batch: readonly Settlement[], failures: number): Promise<Attempt> => {
+    const attempt = await store(batch, failures)
+    if (attempt.stored.length > 0) await acknowledge(attempt.stored)
+    return attempt
   }
 
-  const persist = async (what: string, action: () => Promise<void>): Promise<void> => {
-    for (let pauseMs = FIRST_PAUSE_MS; !abandoned.signal.aborted; pauseMs *= 2) {
+  const store = async (some: readonly Settlement[], failures: number): Promise<Attempt> => {
+    try {
+      await storeResults(some)
+      return { stored: some, left: [] }
+    } catch (error) {
+      log.warn({ err: error }, 'could not store results; trying again')
+      if (error instanceof ResultBackendFullError) return storeWhatFrees(some)
+      const isRefused = error instanceof ResultRefusedError
+      const isSuspicious = isRefused || (failures > 0 && (await isLargeAndAlone(some)))
+      if (!isSuspicious || abandoned.signal.aborted) return { stored: [], left: some }
+      if (some.length > 1) return storeHalves(some, failures)
+      if (isRefused) return storeFailure(some, error)
+      return failures < STRIKES ? { stored: [], left: some } : storeFailure(some, brokenBy(some, error))
+    }
+  }
+
+  const storeResults = async (some: readonly Settlement[], options?: StoreOptions): Promise<void> => {
+    const results = some.flatMap((each) => each.results ?? [])
+    if (results.length > 0) await backend.store(results, options)
+  }
+
+  /** Whether a large result is among them and the backend can be reached otherwise. */
+  const isLargeAndAlone = async (some: readonly Settlement[]): Promise<boolean> => {
+    if (!some.some((each) => bytesOf(each) >= LARGE_BYTES)) return false
+    return backend.ping(PING_TIMEOUT_MS).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  const storeHalves = async (some: readonly Settlement[], failures: number): Promise<Attempt> => {
+    const middle = some.length >> 1
+    const first = await store(some.slice(0, middle), failures)
+    const { chosen, others } = choose(first.left, some.slice(middle), () => true)
+    const second = await store(chosen, failures)
+    return { stored: [...first.stored, ...second.stored], left: [...first.left, ...second.left, ...others] }
+  }
+
+  const storeWhatFrees = async (some: readonly Settlement[]): Promise<Attempt> => {
+    const { chosen, others } = choose([], some, (each) => bytesOf(each) <= (each.frees ?? 0))
+    try {
+      await storeResults(chosen, { memoryLimit: 'exceed' })
+      return { stored: chosen, left: others }
+    } catch {
+      return { stored: [], left: some }
+    }
+  }
+
+  const storeFailure = async (some: readonly Settlement[], error: ResultRefusedError): Promise<Attempt> => {
+    const message = some[0]?.message
+    if (message === undefined) return { stored: [], left: some }
+    const ids = some.flatMap(({ results = [] }) => results.map(({ taskId }) => taskId))
+    try {
+      await backend.store(ids.map((id) => parts.failureInstead({ ...message, id }, error)))
+    } catch {
+      // Nothing can be stored, so the result is not to blame.
+      return { stored: [], left: some }
+    }
+    log.error({ err: error, taskId: message.id }, 'a result was refused; its task is stored as failed')
+    return { stored: some, left: [] }
+  }
+
+  const acknowledge = async (some: readonly Settlement[]): Promise<void> => {
+    const tags = some.flatMap(({ ack }) => ack ?? [])
+    for (let failures = 0; tags.length > 0 && !abandoned.signal.aborted; failures++) {
       try {
-        await action()
-        return
+        await consumer.ack(tags)
+        break
       } catch (error) {
-        log.warn({ err: error }, `could not ${what}; trying again`)
-        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), abandoned.signal)
+        log.warn({ err: error }, 'could not acknowledge; trying again')
+        await pause(failures)
       }
     }
+    if (abandoned.signal.aborted) return
+    for (const { onSettled } of some) onSettled?.()
+  }
+
+  const pause = (failures: number): Promise<void> => {
+    const longest = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 10), LONGEST_PAUSE_MS)
+    return clock.sleep(Math.random() * longest, abandoned.signal)
   }
 
   const run = async (): Promise<void> => {
     // All that ends in this turn of the event loop goes together.
     await new Promise((resolve) => setImmediate(resolve))
-    while (gathering.length > 0 && !abandoned.signal.aborted) {
-      const batch = gathering
+    let left: readonly Settlement[] = []
+    let failures = 0
+    while ((gathering.length > 0 || left.length > 0) && !abandoned.signal.aborted) {
+      const batch = left.length > 0 ? [...left, ...gathering] : gathering
       gathering = []
-      await record(batch)
+      const attempt = await record(batch, failures)
+      left = attempt.left
+      failures = left.length === 0 || attempt.stored.length > 0 ? 0 : failures + 1
+      if (left.length > 0) await pause(failures)
     }
     recording = undefined
   }
@@ -89,4 +183,42 @@ export function createSettler(parts: {
       abandoned.abort()
     },
   }
+}
+
+function brokenBy(some: readonly Settlement[], cause: unknown): ResultRefusedError {
+  const bytes = some.reduce((sum, each) => sum + bytesOf(each), 0)
+  return new ResultRefusedError(`each time this result of ${bytes} bytes was sent, its connection broke`, {
+    cause,
+  })
+}
+
+function bytesOf({ results = [] }: Settlement): number {
+  return results.reduce((sum, { text }) => sum + byteLength(text), 0)
+}
+
+/**
+ * Part them without letting a later state of a task overtake an earlier one that has to wait. What neither stores nor
+ * acknowledges anything is there to be told when all before it is recorded.
+ */
+function choose(
+  waiting: readonly Settlement[],
+  some: readonly Settlement[],
+  isChosen: (settlement: Settlement) => boolean,
+): { chosen: Settlement[]; others: Settlement[] } {
+  const idsOf = ({ results = [] }: Settlement): string[] => results.map(({ taskId }) => taskId)
+  const waitingIds = new Set(waiting.flatMap(idsOf))
+  const chosen: Settlement[] = []
+  const others: Settlement[] = []
+  for (const settlement of some) {
+    const ids = idsOf(settlement)
+    const isMarker = ids.length === 0 && settlement.ack === undefined
+    const hasToWait = isMarker && waiting.length + others.length > 0
+    if (!hasToWait && isChosen(settlement) && !ids.some((id) => waitingIds.has(id))) {
+      chosen.push(settlement)
+      continue
+    }
+    others.push(settlement)
+    for (const id of ids) waitingIds.add(id)
+  }
+  return { chosen, others }
 }

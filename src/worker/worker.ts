@@ -4,6 +4,8 @@ import { createAsyncPool } from './pool/async-pool.js'
 import { createConsumption } from './consumption.js'
 import { createProcessor } from './process-message.js'
 import { createSettler } from './settle.js'
+import { describeThrown } from '../serialization/exceptions.js'
+import { storedResult } from './request.js'
 import { systemClock } from '../clock.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
 
@@ -22,7 +24,17 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   const queues = options.queues ?? settings.taskQueues ?? [settings.taskDefaultQueue]
   const consumer = broker.consumer({ queues, consumerId: `${hostname}:${randomUUID()}` })
   const pool = createAsyncPool(concurrency)
-  const settler = createSettler({ backend: parts.backend, consumer, clock: systemClock, log })
+  const settler = createSettler({
+    backend: parts.backend,
+    consumer,
+    failureInstead: (message, error) => {
+      const { exception } = describeThrown(error)
+      const state = { status: 'FAILURE', result: exception, dateDone: new Date() }
+      return storedResult(message, settings, hostname, state)
+    },
+    clock: systemClock,
+    log,
+  })
   const processor = createProcessor({ ...parts, hostname, pool, consumer, settler, clock: systemClock })
   const consumption = createConsumption({
     consumer,

@@ -19,16 +19,11 @@ function outOfMemory(): Promise<RedisServer> {
   return startRedis({ args: ['--maxmemory-policy', 'noeviction'] })
 }
 
-/** How often each command was called since the statistics were reset. */
-async function calls(observer: Redis, command: string): Promise<number> {
-  const text = await observer.info('commandstats')
-  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(text)?.[1] ?? 0)
-}
-
 describe('row 14: a server out of memory, noeviction', () => {
   it('row 14: holds the results there is no room for, and goes on by itself when there is', async () => {
     const redis = await outOfMemory()
-    const site = await startFaultSite({ redis })
+    // Larger than their messages, or they would be stored in their place.
+    const site = await startFaultSite({ redis, resultBytes: 3000 })
     await runThroughFault(site, {
       name: 'OOM for 2 s',
       tasks: 500,
@@ -36,9 +31,10 @@ describe('row 14: a server out of memory, noeviction', () => {
         await fill(site.observer)
         await site.observer.config('RESETSTAT')
         await sleep(2000)
-        const tries = (await calls(site.observer, 'evalsha')) + (await calls(site.observer, 'eval'))
-        // Those that are out of memory pause longer each time.
-        expect(tries).toBeLessThan(100)
+        // It pauses longer each time.
+        const refused = /errorstat_OOM:count=(\d+)/.exec(await site.observer.info('errorstats'))?.[1]
+        expect(Number(refused)).toBeGreaterThan(0)
+        expect(Number(refused)).toBeLessThan(50)
         await makeRoom(site.observer)
       },
     })
@@ -54,6 +50,27 @@ describe('row 14: a server out of memory, noeviction', () => {
     await nothingIsLeft(site)
     expect(new Set(site.runs.values())).toEqual(new Set([1]))
     await expect(site.observer.set('filler', 'x')).rejects.toThrow(/^OOM/)
+  })
+
+  it('row 14: empties a queue that fills the memory, results and all', async () => {
+    const redis = await outOfMemory()
+    const gate = await startFaultSite({ redis, worker: { queues: ['nobody'] } })
+    const { observer, producer } = gate
+    const used = Number(/used_memory:(\d+)/.exec(await observer.info('memory'))?.[1])
+    await observer.config('SET', 'maxmemory', String(used + 2 ** 20))
+    const sent: string[] = []
+    const sendUntilRefused = async (): Promise<void> => {
+      for (;;) sent.push((await producer.sendTask('faults.run')).id)
+    }
+    await expect(sendUntilRefused()).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' })
+
+    const worker = await gate.workerApp.startWorker({ concurrency: 10 })
+    await gate.started(sent.length)
+    await Promise.all(sent.map((id) => producer.asyncResult(id).get({ timeout: 20_000 })))
+    await nothingIsLeft(gate)
+    console.log(`memory full of tasks: ${sent.length} sent, ${gate.runs.size} ran, none had to be freed`)
+    expect(new Set(gate.runs.values())).toEqual(new Set([1]))
+    await worker.stop()
   })
 
   it('row 14: keeps the leases of workers, so that nobody takes what they hold', async () => {
@@ -97,6 +114,44 @@ describe('row 14: a server out of memory, noeviction', () => {
     ])
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
     expect(await site.producer.broker.queueLength('right')).toBe(1)
+  })
+})
+
+describe('row 12: a result that the server takes from nobody', () => {
+  it('row 12: fails its task with the reason, and holds up no other', async () => {
+    const redis = await startRedis()
+    const site = await startFaultSite({ redis })
+    await site.observer.config('SET', 'proto-max-bulk-len', String(2 ** 20))
+    site.workerApp.task('faults.huge', () => 'x'.repeat(2 ** 21))
+    const huge = await site.producer.sendTask('faults.huge')
+    const others = await site.send(50)
+    await Promise.all(others.map((result) => result.get({ timeout: 20_000 })))
+    await expect(huge.get({ timeout: 40_000 })).rejects.toMatchObject({ excType: 'ResultRefusedError' })
+    await nothingIsLeft(site)
+  })
+
+  it('row 12: fails its task where it is larger than resultMaxBytes, whatever it is that is too large', async () => {
+    const redis = await startRedis()
+    const site = await startFaultSite({ redis, settings: { resultMaxBytes: 2000 } })
+    const { workerApp, producer } = site
+    workerApp.task('faults.large', () => 'x'.repeat(2000))
+    workerApp.task('faults.sorry', () => {
+      throw new RangeError('x'.repeat(2000))
+    })
+    workerApp.task('faults.progress', { bind: true }, async (task) => {
+      await task.updateState('PROGRESS', { log: 'x'.repeat(2000) })
+    })
+    const failureOf = async (name: string): Promise<unknown> =>
+      (await producer.sendTask(name)).get({ timeout: 10_000 }).catch((error: unknown) => error)
+    const tooLarge = expect.stringMatching(/resultMaxBytes allows 2000/) as string
+    expect(await failureOf('faults.large')).toMatchObject({
+      excType: 'ResultTooLargeError',
+      message: tooLarge,
+    })
+    expect(await failureOf('faults.progress')).toMatchObject({ excType: 'ResultTooLargeError' })
+    expect(await failureOf('faults.sorry')).toMatchObject({ excType: 'RangeError', message: tooLarge })
+    const [small] = await site.send(1)
+    expect(await small?.get({ timeout: 10_000 })).toBe(small?.id)
   })
 })
 
