@@ -8,7 +8,8 @@ import type { Use } from './subject.js'
  * Which commands each process runs on which keys and channels: what the doctor asks leave for, and what the
  * documented ACL users are made of. A test holds the scripts' commands against it.
  */
-export const ROLES = ['producer', 'worker', 'beat', 'api'] as const
+export const ROLES = ['producer', 'worker', 'beat', 'api', 'operator'] as const
+/** An operator is a person with the command or the library: purges queues, retries and drops dead letters. */
 export type Role = (typeof ROLES)[number]
 
 export interface Need {
@@ -111,7 +112,8 @@ export function needsOf(
     needs.push(...sending(at))
     if (role === 'worker') needs.push(...working(at))
     if (role === 'beat') needs.push(...scheduling(at))
-    if (role === 'api') needs.push(...overlooking(at))
+    if (role === 'api' || role === 'operator') needs.push(...counting(at))
+    if (role === 'operator') needs.push(...operating(at), ...examining(at))
   }
   // Beat sends, and asks for no result.
   if (uses.includes('results') && role !== 'beat') {
@@ -200,8 +202,43 @@ function scheduling({ beatLock, beatEntries }: Places): Need[] {
   ]
 }
 
-function overlooking({ lists, keys }: Places): Need[] {
+function counting({ lists, keys }: Places): Need[] {
   return [...each('LLEN', lists), ...each('ZCARD', [keys.deadLetters[0]])]
+}
+
+function operating({ lists, keys }: Places): Need[] {
+  const [deadIndex, deadElements, deadInformation] = keys.deadLetters
+  const dead = [deadElements, deadInformation]
+  return [
+    { command: 'MULTI' },
+    { command: 'EXEC' },
+    ...scripts([...keys.deadLetters, ...lists]),
+    ...each('DEL', [...lists, ...keys.deadLetters]),
+    ...each('ZREVRANGE', [deadIndex], ['0', '0']),
+    ...each('ZMSCORE', [deadIndex], ['']),
+    ...each('ZSCORE', [deadIndex], ['']),
+    ...each('ZREM', [deadIndex], ['']),
+    ...each('HMGET', dead, ['']),
+    ...each('HLEN', [deadElements]),
+    ...each('HDEL', dead, ['']),
+  ]
+}
+
+/** What the doctor asks beside permissions. */
+function examining({ lists, bindings, parked, keys, beatLock, beatEntries, result }: Places): Need[] {
+  const { unacked, unackedIndex, unackedMutex, leases, deadLetters } = keys
+  const work = [unacked, unackedIndex, unackedMutex, leases, beatLock, beatEntries, ...bindings]
+  const needs: Need[] = [
+    { command: 'TIME' },
+    { command: 'ACL WHOAMI' },
+    { command: 'SCAN', after: ['0'] },
+    ...each('TTL', [...work, ...deadLetters, ...parked, ...lists, result]),
+    ...each('OBJECT IDLETIME', lists),
+    ...each('LINDEX', lists, ['0']),
+    ...each('ZCARD', [unackedIndex, ...parked]),
+    ...each('ZCOUNT', [unackedIndex, leases], ['0', '0']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'the doctor does not see as much' }))
 }
 
 function awaiting({ result }: Places): Need[] {

@@ -16,7 +16,7 @@ interface AclFlags {
 export function defineAcl(command: Command): Command {
   return command
     .description('print the ACL user that a process can do with')
-    .addArgument(new Argument('<role>', 'the process').choices(ROLES))
+    .addArgument(new Argument('<role>', 'the process, or an operator').choices(ROLES))
     .option('--user <name>', 'of the user; else that of the role')
     .option('-Q, --queues <names>', 'all queues of the app, separated by commas', readNames)
     .action(async (role: Role) => {

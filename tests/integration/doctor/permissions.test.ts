@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { startRedis } from '../../support/redis-server.js'
+import { redisClient, startRedis } from '../../support/redis-server.js'
 import { complaints, diagnose } from './diagnose.js'
 
 /** A server with a user `shop` that may do this, and its URL for that user. */
@@ -16,7 +16,7 @@ describe('row 38: the user of the URL', () => {
     expect(permissions).toEqual({
       name: 'permissions',
       status: 'ok',
-      found: 'user shop has all for producer, worker, beat, api',
+      found: 'user shop has all for producer, worker, beat, api, operator',
     })
   })
 
@@ -25,13 +25,15 @@ describe('row 38: the user of the URL', () => {
     expect((await diagnose(url, {}, { role: 'worker' })).permissions).toMatchObject({
       status: 'fault',
       found: expect.stringMatching(
-        /user shop cannot be a worker: it may not .*LTRIM celery.*ZADD unacked_index/,
+        /user shop is not enough for worker: it may not .*LTRIM celery.*ZADD unacked_index/,
       ) as string,
       advice: expect.stringContaining('ACL SETUSER') as string,
     })
     expect((await diagnose(url)).permissions).toMatchObject({
       status: 'ok',
-      found: expect.stringMatching(/has all for producer, beat, api; not for worker: /) as string,
+      found: expect.stringMatching(
+        /has all for producer, beat, api, operator; not for worker: LTRIM celery and 3 more keys and 1 more command$/,
+      ) as string,
     })
   })
 
@@ -80,6 +82,26 @@ describe('row 38: the user of the URL', () => {
     expect(diagnosis.queues?.found).toBe('not seen: this user may not run LLEN')
     // Nobody can be denied HELLO.
     expect(diagnosis.server).toMatchObject({ status: 'ok' })
+  })
+
+  it('may run the commands of a transaction, and none of those that are asked for is carried out', async () => {
+    const rules = [...EVERYWHERE, '+@all', '-exec']
+    const { port } = await startRedis({ args: ['--user', 'shop', 'on', '>secret', ...rules] })
+    const url = `redis://shop:secret@127.0.0.1:${port}/0`
+    expect((await diagnose(url, {}, { role: 'operator' })).permissions).toMatchObject({
+      status: 'fault',
+      found: 'user shop is not enough for operator: it may not EXEC',
+    })
+    expect(await redisClient(`redis://127.0.0.1:${port}/0`).keys('*')).toEqual([])
+  })
+
+  it('may not leave a transaction, so that it is broken off', async () => {
+    const { port } = await startRedis({
+      args: ['--user', 'shop', 'on', '>secret', ...EVERYWHERE, '+@all', '-discard'],
+    })
+    const url = `redis://shop:secret@127.0.0.1:${port}/0`
+    expect((await diagnose(url)).permissions).toMatchObject({ name: 'permissions' })
+    expect(await redisClient(`redis://127.0.0.1:${port}/0`).keys('*')).toEqual([])
   })
 
   it('may not open a transaction, so that it cannot be seen what else it may', async () => {
