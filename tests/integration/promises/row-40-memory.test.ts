@@ -44,6 +44,6 @@ it(
     const before = usedBytes()
     await runSome(TASKS)
     const kept = (usedBytes() - before) / TASKS
-  expect(kept).toBeLessThan(MOST_BYTES_PER_TASK)
+    expect(kept).toBeLessThan(MOST_BYTES_PER_TASK)
   },
 )
