@@ -130,7 +130,13 @@ async function runChecks(subject: Subject): Promise<Finding[]> {
     findings.push(ofAll(seen))
   }
   for (const check of [permissions, ...uses.flatMap((use) => CHECKS_OF[use])]) {
-    findings.push(await look(check.name, () => check.look(subject)))
+    findings.push(
+      await look(check.name, async () => {
+        // What the one before was answered may have closed the connection, as MOVED does.
+        await ready(subject.client, { timeoutMs: LEAST_CONNECT_MS })
+        return check.look(subject)
+      }),
+    )
   }
   return findings
 }

@@ -1,19 +1,23 @@
 import { fault, ok, unseen, warning, type Finding } from '../finding.js'
+import { observe } from '../observe.js'
 import type { Facts, ServerView } from '../server-view.js'
-import type { ServerCheck, Subject, SubjectCheck } from '../subject.js'
+import type { ServerCheck, SubjectCheck } from '../subject.js'
 
-const OLDEST = [6, 2]
+const OLDEST = [6, 2] as const
 
 export const serverKind: ServerCheck = {
   name: 'server',
-  look(view, subject) {
+  async look(view, subject) {
     const { mode, role, version, product } = describeServer(view)
     if (version === undefined) {
       const why = view.info.kind === 'unseen' ? view.info.why : 'INFO tells no version'
       return unseen('server', `${why}, and HELLO tells nothing`)
     }
     const found = [`${product} ${version}`, mode, role].filter((part) => part !== undefined).join(', ')
-    return judge(subject, found, { mode, role, version })
+    if (mode === 'cluster' && role !== 'replica' && subject.endpoint.kind !== 'cluster') {
+      return judgeEntrance(view, found)
+    }
+    return judge(found, { mode, role, version })
   },
 }
 
@@ -23,7 +27,7 @@ interface Kind {
   readonly version: string | undefined
 }
 
-function judge({ endpoint, uses }: Subject, found: string, { mode, role, version = '' }: Kind): Finding {
+function judge(found: string, { mode, role, version = '' }: Kind): Finding {
   if (mode === 'sentinel') {
     return fault('server', found, 'this is a sentinel: use sentinel:// and the name of the primary')
   }
@@ -31,13 +35,21 @@ function judge({ endpoint, uses }: Subject, found: string, { mode, role, version
     return fault('server', found, 'a replica takes no writes: name the primary, or use sentinel://')
   }
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (major < (OLDEST[0] ?? 0) || (major === OLDEST[0] && minor < (OLDEST[1] ?? 0))) {
+  const [oldestMajor, oldestMinor] = OLDEST
+  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
     return fault('server', found, `use version ${OLDEST.join('.')} or newer`)
   }
-  if (mode === 'cluster' && endpoint.kind !== 'cluster' && uses.includes('results')) {
-    return warning('server', found, 'use redis+cluster://: keys of other nodes cannot be reached')
-  }
   return ok('server', found)
+}
+
+/** A cluster by the URL of a single server does where that one has all slots, as managed ones with one endpoint do. */
+async function judgeEntrance({ client }: ServerView, found: string): Promise<Finding> {
+  const advice = 'use redis+cluster://: keys of other servers cannot be reached'
+  const reply = await observe('CLUSTER SLOTS', () => client.call('CLUSTER', 'SLOTS'))
+  if (reply.kind === 'unseen') return warning('server', `${found}; ${reply.why}`, advice)
+  const primaries = new Set((reply.value as unknown[][]).map(([, , primary]) => JSON.stringify(primary)))
+  if (primaries.size < 2) return ok('server', `${found}, the only one`)
+  return fault('server', `${found}, one of ${primaries.size} that share the keys`, advice)
 }
 
 function describeServer({ info, hello, address }: ServerView): Kind & { readonly product: string } {

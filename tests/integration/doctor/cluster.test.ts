@@ -40,6 +40,15 @@ describe('row 6: a cluster of three primaries', () => {
     })
   })
 
+  it('is at fault where it is reached as if it were one server', async () => {
+    for (const { server } of cluster.nodes) {
+      const { status, advice, found } = (await diagnose(server.url, TAGGED)).server ?? {}
+      expect(status).toBe('fault')
+      expect(found).toMatch(/, cluster, primary, one of 3 that share the keys$/)
+      expect(advice).toContain('redis+cluster://')
+    }
+  })
+
   it('is at fault without a hash tag', async () => {
     expect((await diagnose(cluster.url))['hash-tag']).toMatchObject({ status: 'fault' })
   })
