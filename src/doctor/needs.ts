@@ -117,7 +117,8 @@ export function needsOf(
   }
   // Beat sends, and asks for no result.
   if (uses.includes('results') && role !== 'beat') {
-    needs.push(...awaiting(at))
+    needs.push(...awaiting(at, deployment))
+    if (role !== 'api') needs.push(...each('DEL', [at.result]))
     if (role === 'worker') needs.push(...storing(at))
   }
   return needs
@@ -192,7 +193,6 @@ function working(at: Places): Need[] {
 function scheduling({ beatLock, beatEntries }: Places): Need[] {
   return [
     ...scripts([beatLock, beatEntries]),
-    ...each('HGETALL', [beatEntries]),
     ...each('HGET', [beatEntries], ['']),
     ...each('HSET', [beatEntries], ['', '']),
     ...each('SET', [beatLock], ['']),
@@ -241,11 +241,10 @@ function examining({ lists, bindings, parked, keys, beatLock, beatEntries, resul
   return needs.map((need) => ({ ...need, without: 'the doctor does not see as much' }))
 }
 
-function awaiting({ result }: Places): Need[] {
+function awaiting({ result }: Places, { isCluster }: Deployment): Need[] {
   return [
-    ...each('GET', [result]),
-    ...each('MGET', [result]),
-    ...each('DEL', [result]),
+    // Several results are in several slots.
+    ...each(isCluster ? 'GET' : 'MGET', [result]),
     { command: 'SUBSCRIBE', channels: [result] },
     { command: 'UNSUBSCRIBE', after: [] },
   ]
@@ -255,6 +254,7 @@ function storing({ result }: Places): Need[] {
   return [
     ...scripts([result]),
     ...each('SET', [result], ['']),
+    ...each('GET', [result]),
     { command: 'PUBLISH', channels: [result], after: [''] },
   ]
 }

@@ -113,7 +113,11 @@ describe('row 38: the users of docs/acl.md', () => {
       allowedTasks: ['shop.*'],
     })
     onTestFinished(() => api.close())
-    const sent = await api.inject({ method: 'POST', url: '/api/tasks/shop.add', payload: { args: [20, 1] } })
+    const sent = await api.inject({
+      method: 'POST',
+      url: '/api/tasks/shop.add',
+      payload: { args: [20, 1], countdown: 0.5 },
+    })
     expect(sent.statusCode).toBe(202)
     const { task_id: id } = sent.json<{ task_id: string }>()
     const answer = await api.inject({ url: `/api/tasks/${id}?wait=10` })
