@@ -4,10 +4,12 @@ import { silentLog, type Log } from '../log.js'
 import { allowNoInfo } from './allow-no-info.js'
 import { connectorFor, nameOf, targetOf } from './connector.js'
 import { RedisUnavailableError } from './errors.js'
+import { NO_PRIMARY } from './locators.js'
 import { keepLoggedIn } from './renew-login.js'
 import { routeTo, type RedisConnectionOptions, type Route } from './route.js'
 import { explainTlsError } from './tls.js'
 import { parseRedisUrl, redactUrl } from './url.js'
+import { watchFailover } from './watch-failover.js'
 
 export type { RedisConnectionOptions } from './route.js'
 
@@ -104,9 +106,9 @@ export function openSingle(
     ...commonOptions(route, purpose),
     Connector: connectorFor(() => locator, route.connectTimeoutMs, noteFault(outlook)),
     reconnectOnError(error) {
-      if (!isOfAnotherServer(error)) return false
+      if (!locator.leavesOn.test(error.message)) return false
       const target = targetOf(client.stream)
-      if (target !== undefined && isNoPrimary(error)) locator.avoid(target)
+      if (target !== undefined) locator.avoid(target)
       return true
     },
   })
@@ -117,6 +119,11 @@ export function openSingle(
     })
   }
   watchOutages(client, outlook, ownLog)
+  const { sentinels } = route
+  if (sentinels !== undefined) {
+    const { signal } = outlook.closed
+    watchFailover(client, { sentinels, locator, timeoutMs: route.connectTimeoutMs, signal })
+  }
   return client
 }
 
@@ -215,7 +222,7 @@ function commonOptions(route: Route, purpose: string) {
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     retryStrategy: pauseMs,
-    reconnectOnError: isNoPrimary,
+    reconnectOnError: ({ message }) => NO_PRIMARY.test(message),
     maxLoadingRetryTime: 200,
   } satisfies RedisOptions
 }
@@ -223,16 +230,6 @@ function commonOptions(route: Route, purpose: string) {
 /** So that a fleet does not come back in one moment. */
 function pauseMs(attempt: number): number {
   return fullJitterMs(attempt, BACKOFF)
-}
-
-/** Replies of a server that no longer is, or not yet is, what a client has to talk to. */
-function isNoPrimary(error: Error): boolean {
-  return /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/.test(error.message)
-}
-
-/** The same, and those of a cluster by which it says that a slot is elsewhere. */
-function isOfAnotherServer(error: Error): boolean {
-  return isNoPrimary(error) || /^(?:MOVED|CLUSTERDOWN)\b/.test(error.message)
 }
 
 function keepName(host: string, callback: (error: null, address: string) => void): void {

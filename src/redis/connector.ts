@@ -29,6 +29,8 @@ export interface Locator {
   readonly wantsPrimary: boolean
   /** `target` turned out to be a replica: look elsewhere first. */
   avoid(target: Target): void
+  /** Which error replies say that the server is to be looked for anew. */
+  readonly leavesOn: RegExp
 }
 
 type Connector = NonNullable<RedisOptions['Connector']>

@@ -3,11 +3,19 @@ import { connectorFor, nameOf, type Locator, type Target } from './connector.js'
 import { RedisConnectError } from './errors.js'
 import type { HostAndPort } from './url.js'
 
+/** Replies of a server that no longer is, or not yet is, what a client has to talk to. */
+export const NO_PRIMARY = /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/
+/** The same, and what a primary says from which its replica was taken away to become the primary. */
+const NO_PRIMARY_ANY_MORE = /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|NOREPLICAS)\b/
+/** The same, and what nodes say of a slot that is elsewhere or out of order. */
+const NO_PRIMARY_OF_SLOT = /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|MOVED|CLUSTERDOWN)\b/
+
 /** The same targets always, in their order, but last the one that was found to be a replica. */
 export function fixedLocator(targets: readonly Target[]): Locator {
   let avoided: Target | undefined
   return {
     wantsPrimary: targets.length > 1,
+    leavesOn: NO_PRIMARY,
     locate() {
       const others = targets.filter((target) => target !== avoided)
       return Promise.resolve(avoided === undefined ? targets : [...others, avoided])
@@ -33,6 +41,7 @@ export function sentinelLocator(options: SentinelLocatorOptions): Locator {
   let sentinels = options.sentinels
   return {
     wantsPrimary: true,
+    leavesOn: NO_PRIMARY_ANY_MORE,
     async locate(signal) {
       const found = await askInTurn(sentinels, signal, async (sentinel) => {
         const [reply] = await ask(sentinel, timeoutMs, signal, [
@@ -74,6 +83,7 @@ export function slotLocator(options: SlotLocatorOptions): Locator {
   let known = seeds
   return {
     wantsPrimary: true,
+    leavesOn: NO_PRIMARY_OF_SLOT,
     async locate(signal) {
       const found = await askInTurn(known, signal, async (target) => {
         const commands = [

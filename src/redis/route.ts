@@ -42,6 +42,8 @@ export interface Route {
   /** Of a cluster only. */
   readonly seeds?: readonly HostAndPort[]
   readonly locatorOfNode?: (address: HostAndPort) => Locator
+  /** Those who know of a failover before the servers do. */
+  readonly sentinels?: readonly Target[]
   /** @param key - On a cluster: the server that has its slot. */
   readonly locatorOfKey: (key: string) => Locator
 }
@@ -87,6 +89,7 @@ export function routeTo(options: RedisConnectionOptions): Route {
       const timeoutMs = timeouts.connectTimeoutMs
       return {
         ...timeouts,
+        sentinels,
         locatorOfKey: () => sentinelLocator({ sentinels, masterName, primary, timeoutMs }),
       }
     }

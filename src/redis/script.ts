@@ -67,4 +67,4 @@ export function isElsewhere(error: unknown): boolean {
   return isRefusal(error) && ELSEWHERE.test(error.message)
 }
 
-const ELSEWHERE = /^(?:READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN)\b/
+const ELSEWHERE = /^(?:READONLY|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|MOVED|ASK|TRYAGAIN)\b/
