@@ -154,7 +154,7 @@ export const settingsSchema = z.strictObject(
       .default(15_552_000),
 
     workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').default(100),
-    workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').default(4),
+    workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').optional(),
     workerShutdownTimeout: seconds.default(25),
     workerLease: moreThanZero.default(30),
 

@@ -145,7 +145,10 @@ export interface CelerySettings {
 
   /** `worker_concurrency`: how many tasks run at once on the event loop. @default 100; Celery's is the CPUs */
   readonly workerConcurrency?: number | undefined
-  /** `worker_prefetch_multiplier`: messages held for each slot; 0 for any number. @default 4 */
+  /**
+   * `worker_prefetch_multiplier`: messages held for each slot; 0 for any number. @default none: one for each slot, and
+   * what begins within moments; Celery's is 4
+   */
   readonly workerPrefetchMultiplier?: number | undefined
   /** Not of Celery: seconds for which a worker that stops lets its tasks finish. @default 25 */
   readonly workerShutdownTimeout?: number | undefined

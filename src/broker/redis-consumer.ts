@@ -161,7 +161,8 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     },
 
     // Each is pushed to the front, so the one to be read first has to be pushed last.
-    release: (deliveries) => putBackHeld('released', deliveries.toReversed()),
+    release: (deliveries) =>
+      putBackHeld('released', deliveries.filter((each) => hands.holds(each)).toReversed()),
 
     async requeue(delivery) {
       if (!hands.holds(delivery)) return

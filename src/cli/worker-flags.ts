@@ -28,7 +28,11 @@ export function addWorkerFlags(command: Command): Command {
     .option('-c, --concurrency <n>', 'how many tasks run at once', readCount)
     .option('-P, --pool <pool>', 'async: on the event loop; solo: one at a time', readPool)
     .option('-n, --hostname <name>', 'node name; %h is the host, %n its first part, %d the rest')
-    .option('--prefetch-multiplier <n>', 'messages held for each slot; 0: no limit', readMultiplier)
+    .option(
+      '--prefetch-multiplier <n>',
+      'messages held for each slot; 0: no limit; by default what begins soon',
+      readMultiplier,
+    )
     .option('--without-gossip', 'accepted for Celery’s sake: there is none')
     .option('--without-mingle', 'accepted for Celery’s sake: there is none')
     .option('--without-heartbeat', 'accepted for Celery’s sake: there is none')

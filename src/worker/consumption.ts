@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { Claim, Consumer, Delivery } from '../broker/broker.js'
 import type { Log } from '../log.js'
+import type { Prefetch } from './prefetch.js'
 
 /** The loop that claims messages while there is room under the prefetch count (wire protocol, section 6.2). */
 export interface Consumption {
@@ -11,8 +12,7 @@ export interface Consumption {
 
 export interface ConsumptionParts {
   readonly consumer: Consumer
-  /** How many messages may be held at once. */
-  readonly prefetchCount: number
+  readonly prefetch: Prefetch
   readonly held: () => number
   /** Register a listener to be called whenever fewer are held than before. */
   readonly onHeldDecrease: (listener: () => void) => void
@@ -21,8 +21,6 @@ export interface ConsumptionParts {
   readonly log: Log
 }
 
-/** More in one claim would only wait in line here. */
-const MOST_PER_CLAIM = 200
 const FIRST_PAUSE_MS = 25
 const LONGEST_PAUSE_MS = 500
 const FOREVER_MS = 2 ** 31 - 1
@@ -33,7 +31,7 @@ interface FullOrShort extends Claim {
 }
 
 export function createConsumption(parts: ConsumptionParts): Consumption {
-  const { consumer, prefetchCount, held, clock, log } = parts
+  const { consumer, prefetch, held, clock, log } = parts
   const stopping = new AbortController()
   const { signal } = stopping
   let onRoom: (() => void) | undefined
@@ -54,13 +52,15 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
   let ahead: Promise<FullOrShort> | undefined
 
   const claim = async (room: number): Promise<FullOrShort> => {
-    const asked = Math.min(room, MOST_PER_CLAIM)
+    const asked = Math.min(room, prefetch.claimSize())
+    const askedAt = performance.now()
     const found = await consumer.claim(asked)
+    prefetch.claimed(performance.now() - askedAt)
     return { ...found, isShort: found.deliveries.length + found.unreadable.length < asked }
   }
 
   const step = async (): Promise<void> => {
-    const free = prefetchCount - held()
+    const free = prefetch.limit() - held()
     if (ahead === undefined && free <= 0) {
       await moreRoom()
       return
@@ -69,7 +69,7 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
     ahead = undefined
     const { deliveries, unreadable, nextDueMs, isShort } = await claimed
     // Redis works on the next claim while these run; what is about to be held counts already.
-    const left = prefetchCount - held() - deliveries.length
+    const left = prefetch.limit() - held() - deliveries.length
     if (!isShort && !signal.aborted && left > 0) {
       ahead = claim(left)
       // Awaited, and its failure met, in the next step.
@@ -78,7 +78,9 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
     for (const { queue, deadLetterId } of unreadable) {
       log.error({ queue, deadLetterId }, 'an element of the queue is no message; it is in the dead letters')
     }
+    const handedAt = performance.now()
     for (const delivery of deliveries) parts.onDelivery(delivery)
+    prefetch.handedOver(deliveries.length, performance.now() - handedAt)
     if (isShort && !signal.aborted) await consumer.waitForWork(nextDueMs ?? FOREVER_MS, signal)
   }
 

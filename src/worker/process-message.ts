@@ -23,9 +23,15 @@ import type { WorkerCounts, WorkerParts } from '../app/worker-options.js'
 export interface Processor {
   /** Messages that count for the prefetch: claimed and not yet done with. */
   readonly held: number
+  /** The same, and tasks that run although their message is acknowledged. */
+  readonly unfinished: number
+  /** How many tasks ended since the start. */
+  readonly ended: number
   process(delivery: Delivery): void
   /** Call `listener` whenever fewer are held than before. */
   onRoom(listener: () => void): void
+  /** Hand back the last `count` of those that wait for a slot: others may have one. */
+  handBack(count: number): Promise<void>
   /** Hand back what has not begun. */
   releaseWaiting(): Promise<void>
   /** Abort what runs, and hand it back. */
@@ -66,6 +72,8 @@ export function createProcessor(parts: ProcessorParts): Processor {
   let lastSuspect: Promise<unknown> = Promise.resolve()
   /** Claimed, and its outcome not known yet. */
   let held = 0
+  let acknowledgedRunning = 0
+  let ended = 0
   /** The outcome is known and being recorded. */
   let settling = 0
   const counts = { started: 0, succeeded: 0, failed: 0, retried: 0, deadLettered: 0 }
@@ -94,6 +102,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
     }
     settling++
     settler.add({ results, message, frees: frees(delivery), ack: delivery.tag, onSettled: settled })
+    ended++
     letGo()
   }
   /** Resolves when the results are stored; the message is not touched. */
@@ -111,11 +120,11 @@ export function createProcessor(parts: ProcessorParts): Processor {
     }
   }
   /** Do what cannot be batched, for as long as it takes; the message is held meanwhile. */
-  const handOver = async (what: string, action: () => Promise<void>): Promise<void> => {
+  const handOver = async (what: string, action: () => Promise<void>, onDone = letGo): Promise<void> => {
     for (let pauseMs = FIRST_PAUSE_MS; !stopping.signal.aborted; pauseMs *= 2) {
       try {
         await action()
-        letGo()
+        onDone()
         return
       } catch (error) {
         log.warn({ err: error }, `could not ${what} a message; trying again`)
@@ -240,6 +249,8 @@ export function createProcessor(parts: ProcessorParts): Processor {
     const isLate = task.options.acksLate ?? settings.taskAcksLate
     const isNoted = isLate && (earlier.lost > 0 || !isRunAgain(task, settings))
     const work = (): void | Promise<void> => {
+      // Handed back meanwhile; it may even have come again.
+      if (waiting.get(delivery.tag) !== delivery) return
       if (isNoted) return runNoted(request)
       waiting.delete(delivery.tag)
       return isLate ? run(request, delivery) : runAcknowledged(request)
@@ -298,8 +309,12 @@ export function createProcessor(parts: ProcessorParts): Processor {
   /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */
   const runAcknowledged = async (request: Request): Promise<void> => {
     await new Promise<void>((resolve) => settler.add({ ack: request.delivery.tag, onSettled: resolve }))
+    acknowledgedRunning++
     letGo()
     await run(request, undefined)
+    acknowledgedRunning--
+    ended++
+    onRoom?.()
   }
 
   /** @param delivery - what to acknowledge afterwards; undefined where that is done already. */
@@ -433,6 +448,25 @@ export function createProcessor(parts: ProcessorParts): Processor {
     get held() {
       return held + Math.max(0, settling - MOST_SETTLING)
     },
+    get unfinished() {
+      return this.held + acknowledgedRunning
+    },
+    get ended() {
+      return ended
+    },
+    async handBack(count) {
+      const deliveries = count > 0 ? [...waiting.values()].slice(-count) : []
+      if (deliveries.length === 0) return
+      for (const { tag } of deliveries) waiting.delete(tag)
+      await handOver(
+        'hand back',
+        () => consumer.release(deliveries),
+        () => {
+          held -= deliveries.length
+          onRoom?.()
+        },
+      )
+    },
     process,
     onRoom(listener) {
       onRoom = listener
@@ -455,7 +489,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
       )
       await release(deliveries)
     },
-    counts: () => ({ ...counts, active: pool.active, reserved: pool.reserved }),
+    counts: () => ({ ...counts, active: pool.active, reserved: waiting.size }),
   }
 }
 

@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { nodeName } from './node-name.js'
 import { createAsyncPool } from './pool/async-pool.js'
 import { createConsumption } from './consumption.js'
-import { createProcessor } from './process-message.js'
+import { createProcessor, type Processor } from './process-message.js'
+import { adaptivePrefetch, fixedPrefetch } from './prefetch.js'
 import { createSettler } from './settle.js'
 import { describeThrown } from '../serialization/exceptions.js'
 import { storedResult } from './request.js'
 import { systemClock } from '../clock.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
+
+const HAND_BACK_EVERY_MS = 500
 
 /**
  * Start a worker: a consumer that claims messages, a pool that runs their tasks, and a settler that records what
@@ -36,11 +39,17 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     log,
   })
   const processor = createProcessor({ ...parts, hostname, pool, consumer, settler, clock: systemClock })
+  const isAdaptive = multiplier === undefined
   const consumption = createConsumption({
     consumer,
-    // Celery's meaning of 0: no limit.
-    prefetchCount: multiplier === 0 ? Infinity : concurrency * multiplier,
-    held: () => processor.held,
+    prefetch: isAdaptive
+      ? adaptivePrefetch(
+          concurrency,
+          () => processor.ended,
+          () => performance.now(),
+        )
+      : fixedPrefetch(concurrency, multiplier),
+    held: () => (isAdaptive ? processor.unfinished : processor.held),
     onHeldDecrease: (listener) => processor.onRoom(listener),
     onDelivery: (delivery) => processor.process(delivery),
     clock: systemClock,
@@ -48,12 +57,14 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   })
 
   await consumption.start()
+  const handingBack = isAdaptive ? startHandingBack(processor) : undefined
   log.info({ hostname, queues, concurrency }, `${hostname} ready.`)
 
   let stopping: Promise<void> | undefined
   const aborting = new AbortController()
 
   const stop = async (): Promise<void> => {
+    clearInterval(handingBack)
     await consumption.stop()
     await processor.releaseWaiting()
     const patience = startPatience(settings.workerShutdownTimeout * 1000, aborting.signal)
@@ -76,6 +87,21 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     },
     [Symbol.asyncDispose]: () => (stopping ??= stop()),
   }
+}
+
+/**
+ * Hand back what does not begin soon after all: tasks that were claimed at the pace of short ones may turn out to be
+ * long, or to wait behind such.
+ */
+function startHandingBack(processor: Processor): NodeJS.Timeout {
+  let startedBefore = processor.counts().started
+  return setInterval(() => {
+    const { started, reserved } = processor.counts()
+    const begun = started - startedBefore
+    startedBefore = started
+    // At this pace, these would not begin before the next look.
+    void processor.handBack(reserved - begun)
+  }, HAND_BACK_EVERY_MS)
 }
 
 /** A time limit that leaves no timer behind. It is over when `ms` have passed or `signal` aborts. */

@@ -319,7 +319,7 @@ describe.each(['redis', 'memory'] as const)('worker on %s', (where) => {
     gate.emit('open')
     await stopping
     expect(await results[0]?.state()).toBe('SUCCESS')
-    await startWorker(app, { concurrency: 1 })
+    await startWorker(app, { concurrency: 1, prefetchMultiplier: 4 })
     expect(await Promise.all(results.map((result) => result.get(GET)))).toEqual([0, 1, 2, 3])
     expect(ran).toEqual([0, 1, 2, 3])
   })

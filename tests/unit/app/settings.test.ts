@@ -32,7 +32,6 @@ describe('resolveSettings', () => {
       resultExpires: 86_400,
       resultExtended: false,
       workerConcurrency: 100,
-      workerPrefetchMultiplier: 4,
       workerShutdownTimeout: 25,
       workerLease: 30,
       timezone: 'UTC',
