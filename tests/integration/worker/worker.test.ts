@@ -310,7 +310,7 @@ describe.each(['redis', 'memory'] as const)('worker on %s', (where) => {
       ran.push(n)
       return n
     })
-    const first = await app.startWorker({ concurrency: 1 })
+    const first = await app.startWorker({ concurrency: 1, prefetchMultiplier: 4 })
     const results = []
     for (let n = 0; n < 4; n++) results.push(await task.delay(n))
     await vi.waitFor(() => expect(first.counts()).toMatchObject({ active: 1, reserved: 3 }), WITHIN)
@@ -319,7 +319,7 @@ describe.each(['redis', 'memory'] as const)('worker on %s', (where) => {
     gate.emit('open')
     await stopping
     expect(await results[0]?.state()).toBe('SUCCESS')
-    await startWorker(app, { concurrency: 1, prefetchMultiplier: 4 })
+    await startWorker(app, { concurrency: 1 })
     expect(await Promise.all(results.map((result) => result.get(GET)))).toEqual([0, 1, 2, 3])
     expect(ran).toEqual([0, 1, 2, 3])
   })
