@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../backoff.js'
 import type { Clock } from '../clock.js'
 import type { Claim, Consumer, Delivery } from '../broker/broker.js'
 import type { Log } from '../log.js'
@@ -21,8 +22,7 @@ export interface ConsumptionParts {
   readonly log: Log
 }
 
-const FIRST_PAUSE_MS = 25
-const LONGEST_PAUSE_MS = 500
+const BACKOFF = { firstMs: 25, longestMs: 500 }
 const FOREVER_MS = 2 ** 31 - 1
 
 /** A claim that found less than it asked for has emptied the queues. */
@@ -86,15 +86,15 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
 
   /** Repeat an action until `isDone`, with pauses that grow while it fails. */
   const persist = async (action: () => Promise<void>, isDone: () => boolean): Promise<void> => {
-    let pauseMs = FIRST_PAUSE_MS
+    let failures = 0
     while (!isDone() && !signal.aborted) {
       try {
         await action()
-        pauseMs = FIRST_PAUSE_MS
+        failures = 0
       } catch (error) {
-        if (pauseMs === FIRST_PAUSE_MS) log.warn({ err: error }, 'could not consume; trying again')
-        await clock.sleep(Math.random() * pauseMs, signal)
-        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+        failures++
+        if (failures === 1) log.warn({ err: error }, 'could not consume; trying again')
+        await clock.sleep(fullJitterMs(failures, BACKOFF), signal)
       }
     }
   }

@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../backoff.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import { PublishError } from '../broker/errors.js'
 import { sendCallbacks, sendErrbacks, sendRetry } from './follow-up.js'
@@ -82,8 +83,7 @@ export function createContinuation(parts: ContinuationParts): Continuation {
   }
 }
 
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 2000
+const BACKOFF = { firstMs: 50, longestMs: 2000 }
 
 /**
  * Try until the broker has taken it. Where a message may have been sent already it is sent again: a callback that
@@ -92,13 +92,13 @@ const LONGEST_PAUSE_MS = 2000
  * @throws whatever is no PublishError, such as an EncodeError: trying again would not help.
  */
 async function untilSent<T>(clock: Clock, log: Log, action: () => Promise<T>): Promise<T> {
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return await action()
     } catch (error) {
       if (!(error instanceof PublishError) || error.code === 'BROKER_CLOSED') throw error
       log.warn({ err: error }, 'could not send what follows a task; trying again')
-      await clock.sleep(Math.random() * pauseMs)
+      await clock.sleep(fullJitterMs(attempt, BACKOFF))
     }
   }
 }

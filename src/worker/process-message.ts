@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../backoff.js'
 import { LovageError } from '../errors.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import { parseEnvelope } from '../serialization/envelope.js'
@@ -46,8 +47,7 @@ export interface Processor {
 const MOST_SETTLING = 1000
 /** For so long at most no other suspect begins: one that runs for an hour must not hold up a hundred. */
 const SUSPECT_ALONE_MS = 1000
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 2000
+const BACKOFF = { firstMs: 50, longestMs: 2000 }
 
 export interface ProcessorParts extends WorkerParts {
   readonly hostname: string
@@ -121,14 +121,14 @@ export function createProcessor(parts: ProcessorParts): Processor {
   }
   /** Do what cannot be batched, for as long as it takes; the message is held meanwhile. */
   const handOver = async (what: string, action: () => Promise<void>, onDone = letGo): Promise<void> => {
-    for (let pauseMs = FIRST_PAUSE_MS; !stopping.signal.aborted; pauseMs *= 2) {
+    for (let attempt = 1; !stopping.signal.aborted; attempt++) {
       try {
         await action()
         onDone()
         return
       } catch (error) {
         log.warn({ err: error }, `could not ${what} a message; trying again`)
-        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal)
+        await clock.sleep(fullJitterMs(attempt, BACKOFF), stopping.signal)
       }
     }
   }
@@ -225,12 +225,12 @@ export function createProcessor(parts: ProcessorParts): Processor {
   /** `NOT_KNOWN` where this worker stops before the backend answers. */
   const storedStatus = async ({ message, task }: Request): Promise<string | undefined> => {
     if (!keepsResult(message, task, settings)) return undefined
-    for (let pauseMs = FIRST_PAUSE_MS; !stopping.signal.aborted; pauseMs *= 2) {
+    for (let attempt = 1; !stopping.signal.aborted; attempt++) {
       try {
         return (await backend.fetch(message.id))?.status
       } catch (error) {
         log.warn({ err: error, taskId: message.id }, 'could not read the result of a lost task; trying again')
-        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal)
+        await clock.sleep(fullJitterMs(attempt, BACKOFF), stopping.signal)
       }
     }
     return 'NOT_KNOWN'
@@ -291,7 +291,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
 
   /** @returns false where the message is no longer to be run here. */
   const begin = async (delivery: Delivery): Promise<boolean> => {
-    for (let pauseMs = FIRST_PAUSE_MS; waiting.has(delivery.tag); pauseMs *= 2) {
+    for (let attempt = 1; waiting.has(delivery.tag); attempt++) {
       try {
         const isMine = await consumer.begin(delivery)
         // Handed back meanwhile, at a stop.
@@ -300,7 +300,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
         return isMine
       } catch (error) {
         log.warn({ err: error }, 'could not note that a task begins; trying again')
-        await clock.sleep(Math.random() * Math.min(pauseMs, LONGEST_PAUSE_MS), stopping.signal)
+        await clock.sleep(fullJitterMs(attempt, BACKOFF), stopping.signal)
       }
     }
     return false

@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../backoff.js'
 import type { Clock } from '../clock.js'
 import type { Consumer } from '../broker/broker.js'
 import type { Log } from '../log.js'
@@ -27,8 +28,7 @@ export interface Settler {
   abandon(): void
 }
 
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 2000
+const BACKOFF = { firstMs: 50, longestMs: 2000 }
 /**
  * A result of so many bytes, and no smaller one, is suspected of breaking the connection that it is sent over: servers
  * close it where a value passes their limit, which none has below.
@@ -150,10 +150,8 @@ export function createSettler(parts: {
     for (const { onSettled } of some) onSettled?.()
   }
 
-  const pause = (failures: number): Promise<void> => {
-    const longest = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 10), LONGEST_PAUSE_MS)
-    return clock.sleep(Math.random() * longest, abandoned.signal)
-  }
+  const pause = (failures: number): Promise<void> =>
+    clock.sleep(fullJitterMs(failures + 1, BACKOFF), abandoned.signal)
 
   const run = async (): Promise<void> => {
     // All that ends in this turn of the event loop goes together.
