@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { fullJitterMs } from '../backoff.js'
 import { silentLog, type Log } from '../log.js'
@@ -237,7 +238,10 @@ function keepName(host: string, callback: (error: null, address: string) => void
 }
 
 function newOutlook({ url }: RedisConnectionOptions): Outlook {
-  return { url: redactUrl(url), lastError: undefined, isReopening: false, closed: new AbortController() }
+  const closed = new AbortController()
+  // Any number of callers may wait for one connection.
+  setMaxListeners(0, closed.signal)
+  return { url: redactUrl(url), lastError: undefined, isReopening: false, closed }
 }
 
 function noteFault(outlook: Outlook): (error: Error) => void {
@@ -247,6 +251,7 @@ function noteFault(outlook: Outlook): (error: Error) => void {
 }
 
 function watchOutages(client: RedisClient, outlook: Outlook, log: Log): void {
+  client.setMaxListeners(0)
   outlooks.set(client, outlook)
   let isDown = false
   let isFirstOfAttempt = true

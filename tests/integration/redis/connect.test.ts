@@ -240,6 +240,19 @@ describe('ready', () => {
     expect(error).toMatchObject({ code: 'REDIS_UNAVAILABLE' })
   })
 
+  it('lets any number of callers wait, without a warning of a leak', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const client = open({ url: `redis://127.0.0.1:${await freePort()}` })
+    const waits = Array.from({ length: 30 }, () => failure(ready(client, { timeoutMs: 50 })))
+    expect(await Promise.all(waits)).toHaveLength(30)
+    // Warnings are given in the next turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
+  })
+
   it('rejects with the reason of its signal', async () => {
     const client = open({ url: `redis://127.0.0.1:${await freePort()}` })
     const controller = new AbortController()
