@@ -138,7 +138,8 @@ export const deadLetterCount: SubjectCheck = {
     const dead = await observe('ZCARD', () => client.zcard(keys.deadLetters[0]))
     if (dead.kind === 'unseen') return unseen('dead-letters', dead.why)
     if (dead.value === 0) return ok('dead-letters', 'none')
-    const advice = 'see why, then retry or purge them: lovage dead-letters (docs/operations.md, "Dead letters")'
+    const advice =
+      'see why, then retry or purge them: lovage dead-letters (docs/operations.md, "Dead letters")'
     return warning('dead-letters', count(dead.value, 'message'), advice)
   },
 }
