@@ -80,6 +80,8 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const logsTasks = log.isLevelEnabled('info')
   let onRoom: (() => void) | undefined
 
+  /** False for one that was handed back meanwhile, even where it has come again. */
+  const isWaiting = (delivery: Delivery): boolean => waiting.get(delivery.tag) === delivery
   const letGo = (): void => {
     held--
     onRoom?.()
@@ -249,8 +251,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
     const isLate = task.options.acksLate ?? settings.taskAcksLate
     const isNoted = isLate && (earlier.lost > 0 || !isRunAgain(task, settings))
     const work = (): void | Promise<void> => {
-      // Handed back meanwhile; it may even have come again.
-      if (waiting.get(delivery.tag) !== delivery) return
+      if (!isWaiting(delivery)) return
       if (isNoted) return runNoted(request)
       waiting.delete(delivery.tag)
       return isLate ? run(request, delivery) : runAcknowledged(request)
@@ -276,7 +277,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
           })
         })
       })
-    lastSuspect = lastSuspect.then(() => (waiting.has(request.delivery.tag) ? alone() : undefined))
+    lastSuspect = lastSuspect.then(() => (isWaiting(request.delivery) ? alone() : undefined))
   }
 
   /**
@@ -291,11 +292,12 @@ export function createProcessor(parts: ProcessorParts): Processor {
 
   /** @returns false where the message is no longer to be run here. */
   const begin = async (delivery: Delivery): Promise<boolean> => {
-    for (let attempt = 1; waiting.has(delivery.tag); attempt++) {
+    for (let attempt = 1; isWaiting(delivery); attempt++) {
       try {
         const isMine = await consumer.begin(delivery)
-        // Handed back meanwhile, at a stop.
-        if (!waiting.delete(delivery.tag)) return false
+        // Handed back meanwhile.
+        if (!isWaiting(delivery)) return false
+        waiting.delete(delivery.tag)
         if (!isMine) letGo()
         return isMine
       } catch (error) {
