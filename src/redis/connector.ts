@@ -59,8 +59,8 @@ const DISCONNECT_TIMEOUT_MS = 2000
  * Opens the streams of one ioredis client: finds the server, encrypts, logs in and selects the database. ioredis
  * itself can wait neither for credentials nor for the place of the server, and gives no error a second listener.
  *
- * A failed attempt is handed to ioredis as a stream that is destroyed already, since it never tries again after a
- * rejection.
+ * A failed attempt, also one that was broken off, is handed to ioredis as a stream that is destroyed already, since it
+ * never tries again after a rejection.
  *
  * @param locatorFor - Gets the options of the client, which on a cluster name the node.
  * @param onFault - Told of what ioredis takes for no error.
@@ -84,7 +84,6 @@ export function connectorFor(
       try {
         this.stream = await openFirst(this.#locator, timeoutMs, signal)
       } catch (error) {
-        if (signal.aborted) throw error
         this.firstError = error as Error
         this.stream = new Socket().destroy()
       }

@@ -1,5 +1,6 @@
 import {
   closeRedis,
+  isCluster,
   openRedis,
   openSingle,
   ready,
@@ -27,6 +28,8 @@ export interface RedisBackendOptions {
   readonly log: Log
 }
 
+const LOOK_AGAIN_MS = 5000
+
 /** How many results one script call stores. */
 const MOST_PER_CALL = 500
 
@@ -50,8 +53,9 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
   // Waiting costs a connection of its own, opened by the first who waits.
   const watch = (...args: Parameters<ResultSubscriptions['watch']>): (() => void) => {
     subscriptions ??= createResultSubscriptions({
-      // On a cluster every node announces what was published on any of them.
+      // On a cluster every node announces what was published on any of them, unless it loses its link to that.
       client: openSingle(connection, 'result-waits', prefix, options.log),
+      lookAgainMs: isCluster(connection) ? LOOK_AGAIN_MS : undefined,
       channelOf: keyOf,
       fetchMany,
       parse: (stored) => parseResultMeta(stored, serializer),

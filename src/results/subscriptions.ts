@@ -1,3 +1,4 @@
+import { fullJitterMs } from '../backoff.js'
 import { closeRedis, type RedisClient } from '../redis/connect.js'
 import type { Log } from '../log.js'
 import type { ResultMeta } from '../serialization/result-meta.js'
@@ -22,8 +23,12 @@ export interface ResultSubscriptionsOptions {
   /** Stored texts in the order of the ids. */
   readonly fetchMany: (taskIds: readonly string[]) => Promise<(Buffer | null)[]>
   readonly parse: (stored: Buffer) => ResultMeta
+  /** Milliseconds after which what is waited for is looked up anyway, where announcements may get lost. */
+  readonly lookAgainMs?: number | undefined
   readonly log: Log
 }
+
+const BACKOFF = { firstMs: 50, longestMs: 2000 }
 
 type Listener = (meta: ResultMeta) => void
 
@@ -31,6 +36,7 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
   const { client, channelOf, log } = options
   const listeners = new Map<string, Set<Listener>>()
   const taskIdOf = new Map<string, string>()
+  const retries = new Set<NodeJS.Timeout>()
   let fresh: string[] = []
 
   const deliver = (taskId: string, stored: Buffer): void => {
@@ -46,25 +52,37 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
     for (const listener of [...waiting]) listener(meta)
   }
 
-  const synchronize = async (taskIds: readonly string[]): Promise<void> => {
-    if (taskIds.length === 0 || client.status !== 'ready') return
+  const synchronize = async (taskIds: readonly string[], attempt = 1): Promise<void> => {
+    const awaited = taskIds.filter((taskId) => listeners.has(taskId))
+    // When the connection is back, all that is waited for is looked up again.
+    if (awaited.length === 0 || client.status !== 'ready') return
     try {
-      await client.subscribe(...taskIds.map(channelOf))
-      const stored = await options.fetchMany(taskIds)
+      await client.subscribe(...awaited.map(channelOf))
+      const stored = await options.fetchMany(awaited)
       stored.forEach((text, i) => {
-        if (text !== null) deliver(taskIds[i] ?? '', text)
+        if (text !== null) deliver(awaited[i] ?? '', text)
       })
     } catch (error) {
-      // Nothing is lost: everything that is waited for is looked up again when the connection is back.
       log.debug({ err: error }, 'looking up awaited results was interrupted')
+      // What was stored before the subscription is announced to nobody, so the look cannot be left out.
+      const timer = setTimeout(
+        () => {
+          retries.delete(timer)
+          void synchronize(awaited, attempt + 1)
+        },
+        fullJitterMs(attempt, BACKOFF),
+      )
+      retries.add(timer)
     }
   }
+  const synchronizeAll = (): void => void synchronize([...listeners.keys()])
 
   client.on('messageBuffer', (channel: Buffer, message: Buffer) => {
     const taskId = taskIdOf.get(channel.toString())
     if (taskId !== undefined) deliver(taskId, message)
   })
-  client.on('ready', () => void synchronize([...listeners.keys()]))
+  client.on('ready', synchronizeAll)
+  const lookAgain = options.lookAgainMs && setInterval(synchronizeAll, options.lookAgainMs).unref()
 
   const flush = (): void => {
     const taskIds = fresh.filter((taskId) => listeners.has(taskId))
@@ -91,6 +109,10 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
         }
       }
     },
-    close: () => closeRedis(client),
+    close() {
+      for (const timer of retries) clearTimeout(timer)
+      clearInterval(lookAgain)
+      return closeRedis(client)
+    },
   }
 }

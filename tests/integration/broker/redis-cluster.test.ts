@@ -35,6 +35,13 @@ async function makeBroker(options: Partial<RedisBrokerOptions> = {}): Promise<Br
   return broker
 }
 
+/** Whether somebody listens for this result at any of the nodes. */
+async function announced(id: string): Promise<boolean> {
+  const channel = `celery-task-meta-${id}`
+  const found = await Promise.all(cluster.nodes.map(({ client }) => client.pubsub('CHANNELS', channel)))
+  return found.flat().length > 0
+}
+
 async function makeBackend(): Promise<ResultBackend> {
   const backend = createRedisBackend({ connection: { url: cluster.url }, log: silentLog })
   atTestEnd(() => backend.close())
@@ -87,6 +94,16 @@ describe('row 6: a cluster of three primaries and three replicas', () => {
       const metas = await Promise.all(ids.map((id) => backend.fetch(id)))
       expect(metas.map((meta) => meta?.result)).toEqual(ids.map((_, i) => i))
     })
+  })
+
+  it('row 39: finds a result whose announcement was lost', async () => {
+    const backend = await makeBackend()
+    const id = randomUUID()
+    const waiting = backend.wait(id, { timeoutMs: 20_000 })
+    const { client } = await cluster.ownerOf(`celery-task-meta-${id}`)
+    await expect.poll(async () => announced(id), { timeout: 10_000 }).toBe(true)
+    await client.set(`celery-task-meta-${id}`, stored(id, 'SUCCESS', 5).text as string)
+    expect(await waiting).toMatchObject({ status: 'SUCCESS', result: 5 })
   })
 
   it('works tasks end to end', async () => {

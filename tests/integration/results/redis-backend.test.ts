@@ -89,6 +89,18 @@ describe('Redis result backend', () => {
     expect(await backend.wait(id, { timeoutMs: 5000 })).toMatchObject({ status: 'SUCCESS', result: 5 })
   })
 
+  it('row 39: looks again where it could not look for what was stored before one waited', async () => {
+    const redis = redisClient(server.url)
+    await redis.call('ACL', 'SETUSER', 'shy', 'on', '>secret', '~*', '&*', '+@all', '-mget')
+    const backend = await makeBackend({}, server.url.replace('//', '//shy:secret@'))
+    const id = randomUUID()
+    await backend.store([stored(id, 'SUCCESS', 5)])
+    const waiting = backend.wait(id, { timeoutMs: 10_000 })
+    await expect.poll(async () => JSON.stringify(await redis.call('ACL', 'LOG'))).toContain('mget')
+    await redis.call('ACL', 'SETUSER', 'shy', '+mget')
+    expect(await waiting).toMatchObject({ status: 'SUCCESS', result: 5 })
+  })
+
   it('waits for any number of tasks on one connection, and leaves no subscription behind', async () => {
     const backend = await makeBackend()
     const redis = redisClient(server.url)
