@@ -67,7 +67,8 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     push: (messages) =>
       client.status === 'ready' ? pushMessages(client, keys, keyOptions, declared, messages) : false,
     defaultTimeoutMs: options.publishTimeoutMs ?? 5000,
-    now: Date.now,
+    // The clock of the day may be set.
+    now: () => performance.now(),
   })
   client.on('ready', () => outbox.flush())
 

@@ -144,6 +144,7 @@ export async function runThroughFault(site: FaultSite, options: RunOptions): Pro
   // Who came through a fault has to do more than what it had.
   const [later] = await site.send(1)
   await later?.get({ timeout: 10_000 })
+  await nothingIsLeft(site)
 
   const repeated = [...site.runs].filter(([, count]) => count > 1).map(([id]) => id)
   const went = resumed === undefined ? 'was done before' : `went on after ${Math.round(resumed)} ms`
@@ -151,7 +152,6 @@ export async function runThroughFault(site: FaultSite, options: RunOptions): Pro
   expect(values.map((value) => String(value).slice(0, 36))).toEqual(results.map(({ id }) => id))
   expect(repeated.filter((id) => !explains(id))).toEqual([])
   if (resumed !== undefined) expect(resumed).toBeLessThan(RESUMED_WITHIN_MS)
-  await nothingIsLeft(site)
   return { resumedMs: resumed, repeated }
 }
 

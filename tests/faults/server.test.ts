@@ -1,5 +1,8 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.js'
 import { startRedis } from '../support/redis-server.js'
 import { nothingIsLeft, runThroughFault, startFaultSite } from './fault-site.js'
 
@@ -44,8 +47,8 @@ describe('a server that goes away and comes back', () => {
     await redis.restart()
 
     await Promise.all(results.map((result) => result.get({ timeout: 30_000 })))
-    expect([...site.runs.values()].filter((count) => count > 1)).toEqual([])
     await nothingIsLeft(site)
+    expect([...site.runs.values()].filter((count) => count > 1)).toEqual([])
     await Promise.all(others.map((worker) => worker.stop()))
   })
 
@@ -75,6 +78,31 @@ describe('a server that goes away and comes back', () => {
         await site.observer.replicaof('127.0.0.1', 1)
         await sleep(1000)
         await site.observer.replicaof('NO', 'ONE')
+      },
+    })
+  })
+
+  it('cannot save what it has, MISCONF, as on a full disk', async () => {
+    const redis = await startRedis()
+    const site = await startFaultSite({ redis })
+    const { observer } = site
+    const isSaved = async (): Promise<string | undefined> =>
+      /rdb_last_bgsave_status:(\w+)/.exec(await observer.info('persistence'))?.[1]
+    // Where the dump is to stand there is a folder.
+    const dump = path.join(redis.directory, 'dump.rdb')
+    await runThroughFault(site, {
+      name: 'MISCONF for a second',
+      tasks: 500,
+      async fault() {
+        await mkdir(path.join(dump, 'full'), { recursive: true })
+        await observer.config('SET', 'save', '3600 1')
+        await observer.bgsave()
+        await eventually(async () => (await isSaved()) === 'err')
+        await expect(site.send(1)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED', mayHaveBeenSent: false })
+        await sleep(1000)
+        await rm(dump, { recursive: true })
+        await observer.bgsave()
+        await eventually(async () => (await isSaved()) === 'ok')
       },
     })
   })
