@@ -112,10 +112,12 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
         keys.unackedIndex,
         held,
         ...keys.deadLetters,
+        keys.leases,
         ...rotation.queues.map((queue) => keys.parked(queue)),
         ...prioritySteps.flatMap((step) => rotation.queues.map((queue) => keys.list(queue, step))),
       ]
-      const claimArgs = [most, rotation.lowShare, randomUUID(), ...rotation.queues]
+      const lease = [consumerId, options.leaseMs / 1000]
+      const claimArgs = [most, rotation.lowShare, randomUUID(), ...lease, ...rotation.queues]
       const reply = await claimScript.run(client, claimKeys, claimArgs).catch((error: unknown) => {
         // Without an answer nobody knows whether it was executed.
         if (!isRefusal(error)) hands.suspect()

@@ -4,12 +4,15 @@
 -- KEYS[2]       unacked_index  zset: delivery tag scored by claim time, Unix seconds of this server
 -- KEYS[3]       held           set of the delivery tags that this consumer holds
 -- KEYS[4..6]    dead letters   zset id -> time, hash id -> element, hash id -> information
--- KEYS[7..6+Q]  parked         one zset a queue: delivery tag scored by its ETA
--- KEYS[7+Q..]   queue lists    most urgent step first, the Q queues of a step side by side; the right end is the head
+-- KEYS[7]       leases         zset: consumer id -> end of its lease, Unix seconds
+-- KEYS[8..7+Q]  parked         one zset a queue: delivery tag scored by its ETA
+-- KEYS[8+Q..]   queue lists    most urgent step first, the Q queues of a step side by side; the right end is the head
 -- ARGV[1]       how many messages at most
 -- ARGV[2]       how many of them to look for from the least urgent list upwards, so that it does not starve
 -- ARGV[3]       a fresh unique text, from which tags and dead letter ids are made where one is needed
--- ARGV[4..]     names of the Q queues
+-- ARGV[4]       consumer id
+-- ARGV[5]       length of a lease, seconds
+-- ARGV[6..]     names of the Q queues
 --
 -- Returns {seconds until the next ETA or '', due, fresh, unreadable}: due is {queue number, tag, record, ...}, fresh is
 -- {queue number, tag, envelope, ...}, unreadable is {queue number, dead letter id, ...}; numbers count from 1.
@@ -23,9 +26,11 @@
 
 local UNACKED, INDEX, HELD = KEYS[1], KEYS[2], KEYS[3]
 local DEAD_INDEX, DEAD_ELEMENTS, DEAD_INFO = KEYS[4], KEYS[5], KEYS[6]
-local FIRST_PARKED = 7
+local LEASES = KEYS[7]
+local FIRST_PARKED = 8
 local limit, low_share, unique = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local FIRST_NAME = 4
+local consumer, lease = ARGV[4], tonumber(ARGV[5])
+local FIRST_NAME = 6
 local queues = #ARGV - FIRST_NAME + 1
 local FIRST_LIST = FIRST_PARKED + queues
 
@@ -38,6 +43,15 @@ local now = string.format('%d.%06d', time[1], time[2])
 local due, fresh, unreadable = {}, {}, {}
 local remaining = limit
 local made = 0
+
+-- Nothing is held without a lease that outlasts it: of a consumer whose lease is over, others take only what it claimed
+-- before that end, so what it claimed later would be nobody's once it is gone.
+local has_lease = false
+local function prolong_lease()
+  if has_lease then return end
+  has_lease = true
+  redis.call('ZADD', LEASES, string.format('%.6f', tonumber(now) + lease), consumer)
+end
 
 local function make_id()
   made = made + 1
@@ -123,6 +137,7 @@ local function take(list_number, count)
       fresh[#fresh + 1] = tags[i]
       fresh[#fresh + 1] = claimed[i]
     end
+    prolong_lease()
     redis.call('HSET', UNACKED, unpack(fields))
     redis.call('ZADD', INDEX, unpack(scores))
     redis.call('SADD', HELD, unpack(tags))
@@ -141,6 +156,7 @@ for queue_number = 1, queues do
       local record = redis.call('HGET', UNACKED, tag)
       -- Whoever restored or claimed it meanwhile has rewritten the score, and then it is theirs.
       if record and redis.call('ZSCORE', INDEX, tag) == eta then
+        prolong_lease()
         redis.call('ZADD', INDEX, now, tag)
         redis.call('SADD', HELD, tag)
         due[#due + 1] = queue_number

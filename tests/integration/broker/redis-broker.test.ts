@@ -281,6 +281,20 @@ describe('Redis broker', () => {
       expect(await redis.exists(`${dead.prefix}lovage.held.doomed`)).toBe(0)
     })
 
+    it('puts back what was claimed after the end of a lease, when its holder is not heard of again', async () => {
+      const broker = await makeBroker({ leaseMs: 300 })
+      // Held up for a minute, it has not renewed its lease yet.
+      const over = Date.now() / 1000 - 60
+      await redisClient(server.url).zadd(`${broker.prefix}lovage.leases`, over, 'late')
+      await send(broker, 'q', 'a')
+      const late = broker.consumer({ queues: ['q'], consumerId: 'late' })
+      expect((await late.claim(1)).deliveries.map(taskOf)).toEqual(['a'])
+
+      const other = await startConsumer(broker, 'q')
+      await vi.waitFor(async () => expect(await broker.queueLength('q')).toBe(1), WITHIN)
+      expect((await other.claim(1)).deliveries.map(taskOf)).toEqual(['a'])
+    })
+
     it('leaves the messages of a living consumer alone for many leases', async () => {
       const broker = await makeBroker({ leaseMs: 1000, visibilityTimeoutMs: 1500 })
       await send(broker, 'q', 'a')
