@@ -33,6 +33,8 @@ const buryScript = loadScript(new URL('./lua/bury.lua', import.meta.url))
 /** Lua's stack holds some thousands of values; a claim passes two for each message. */
 const MOST_PER_CLAIM = 500
 const MOST_PER_ACK = 500
+/** How long a claim waits for a connection; no longer, since a stop waits for the claim. */
+const PATIENCE_MS = 1000
 
 export interface RedisConsumerOptions extends ConsumerOptions {
   readonly client: Redis
@@ -103,6 +105,8 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     },
 
     async claim(limit) {
+      // Whoever is told at once that there is no connection would sleep over its return.
+      if (client.status !== 'ready') await ready(client, { timeoutMs: PATIENCE_MS })
       const most = Math.min(limit, MOST_PER_CLAIM)
       const recovered = await hands.recover(most)
       if (recovered.length > 0) return { deliveries: recovered, unreadable: [], nextDueMs: 0 }
