@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
-import { MinimalReporter, type TestModule } from 'vitest/node'
+import { MinimalReporter, type TestCase, type TestModule } from 'vitest/node'
 import type { SerializedError } from 'vitest'
+import type {} from '../tests/support/say.js'
 
 /** What a run came to, as the test command reads it. */
 export interface Summary {
@@ -16,8 +17,13 @@ export interface SkippedTest {
   readonly reason: string
 }
 
-/** Says nothing but what failed, and writes the {@link Summary} to the file named by `TEST_SUMMARY_FILE`. */
+/** Says nothing but what failed and what tests `say`, and writes the {@link Summary} to the file named by `TEST_SUMMARY_FILE`. */
 export default class SummaryReporter extends MinimalReporter {
+  override onTestCaseResult(test: TestCase): void {
+    super.onTestCaseResult(test)
+    for (const line of test.meta().said ?? []) console.log(line)
+  }
+
   override onTestRunEnd(
     modules: readonly TestModule[],
     unhandledErrors: readonly SerializedError[],

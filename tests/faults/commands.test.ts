@@ -4,6 +4,7 @@ import { loadScript } from '../../src/redis/script.js'
 import { redisClient, startRedis, type RedisServer } from '../support/redis-server.js'
 import { startCommandProxy, type CommandFate } from '../support/command-proxy.js'
 import { testApp } from '../support/test-app.js'
+import { say } from '../support/say.js'
 import { nothingIsLeft, runThroughFault, startFaultSite } from './fault-site.js'
 
 /** What a worker's scripts are called in these tests. */
@@ -70,7 +71,7 @@ describe('a connection that breaks at one command', () => {
       }
     }
     await Promise.all(Array.from({ length: RUNS_AT_ONCE }, lane))
-    console.log(`${hits} runs, each hit at one command: ${repeated} tasks ran again`)
+    say(`${hits} runs, each hit at one command: ${repeated} tasks ran again`)
     expect(hits).toBeGreaterThan(80)
   })
 

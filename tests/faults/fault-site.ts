@@ -6,6 +6,7 @@ import { atTestEnd } from '../support/at-test-end.js'
 import { eventually } from '../support/eventually.js'
 import { redisClient, type RedisServer } from '../support/redis-server.js'
 import { testApp } from '../support/test-app.js'
+import { say } from '../support/say.js'
 import type { SendOptions } from '../../src/app/send-task.js'
 import type { AppOptions, AsyncResult, Celery, RunningWorker, WorkerOptions } from '../../src/index.js'
 
@@ -148,7 +149,7 @@ export async function runThroughFault(site: FaultSite, options: RunOptions): Pro
 
   const repeated = [...site.runs].filter(([, count]) => count > 1).map(([id]) => id)
   const went = resumed === undefined ? 'was done before' : `went on after ${Math.round(resumed)} ms`
-  console.log(`${name}: ${tasks} sent, ${values.length} results, ${repeated.length} ran again; ${went}`)
+  say(`${name}: ${tasks} sent, ${values.length} results, ${repeated.length} ran again; ${went}`)
   expect(values.map((value) => String(value).slice(0, 36))).toEqual(results.map(({ id }) => id))
   expect(repeated.filter((id) => !explains(id))).toEqual([])
   if (resumed !== undefined) expect(resumed).toBeLessThan(RESUMED_WITHIN_MS)

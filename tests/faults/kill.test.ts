@@ -6,6 +6,7 @@ import { redisClient, startRedis } from '../support/redis-server.js'
 import { testApp } from '../support/test-app.js'
 import type { Celery, CelerySettings, WorkerOptions } from '../../src/index.js'
 import type { RunningProcess } from '../support/start-process.js'
+import { say } from '../support/say.js'
 
 const TASKS = 5000
 const KILLS = 20
@@ -65,7 +66,7 @@ describe('a worker that is killed', () => {
     const runs = Object.entries(await notes.hgetall('runs'))
     const repeated = runs.filter(([, count]) => count !== '1')
     const most = Math.max(...runs.map(([, count]) => Number(count)))
-    console.log(
+    say(
       `${TASKS} tasks, ${killsAmidWork} kills amid work that hit ${struck.size} of them: ${repeated.length} ran ` +
         `again, none more than ${most} times`,
     )

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Redis } from 'ioredis'
 import { eventually } from '../support/eventually.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
+import { say } from '../support/say.js'
 import { nothingIsLeft, runThroughFault, startFaultSite } from './fault-site.js'
 
 /** From now on the server refuses what takes memory. */
@@ -68,7 +69,7 @@ describe('row 14: a server out of memory, noeviction', () => {
     await gate.started(sent.length)
     await Promise.all(sent.map((id) => producer.asyncResult(id).get({ timeout: 20_000 })))
     await nothingIsLeft(gate)
-    console.log(`memory full of tasks: ${sent.length} sent, ${gate.runs.size} ran, none had to be freed`)
+    say(`memory full of tasks: ${sent.length} sent, ${gate.runs.size} ran, none had to be freed`)
     expect(new Set(gate.runs.values())).toEqual(new Set([1]))
     await worker.stop()
   })
@@ -170,7 +171,7 @@ describe('row 13: a server that evicts', () => {
     }
     await nothingIsLeft(site)
     const evicted = Number(/evicted_keys:(\d+)/.exec(await observer.info('stats'))?.[1])
-    console.log(`volatile-lru: ${tasks} sent, ${site.runs.size} ran, ${evicted} results evicted`)
+    say(`volatile-lru: ${tasks} sent, ${site.runs.size} ran, ${evicted} results evicted`)
     expect([...site.runs.values()].filter((count) => count !== 1)).toEqual([])
     expect(evicted).toBeGreaterThan(0)
     await eventually(() => site.worker.counts().succeeded === tasks)

@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { atTestEnd } from '../support/at-test-end.js'
 import { eventually } from '../support/eventually.js'
 import { testApp } from '../support/test-app.js'
+import { say } from '../support/say.js'
 import type { AppOptions, AsyncResult, Celery } from '../../src/index.js'
 
 export interface Crew {
@@ -73,7 +74,7 @@ export async function workThrough(
   expect(values).toEqual(results.map(({ id }) => id))
   const repeated = results.filter(({ id }) => (runs.get(id) ?? 0) > 1).length
   const allMs = performance.now() - from
-  console.log(
+  say(
     `${name}: ${results.length} sent, ${values.length} results, ${repeated} ran again; the fault took ` +
       `${Math.round(faultMs)} ms, all were done after ${Math.round(allMs)} ms`,
   )
