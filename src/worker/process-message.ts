@@ -1,4 +1,3 @@
-import { fullJitterMs } from '../backoff.js'
 import { LovageError } from '../errors.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import { parseEnvelope } from '../serialization/envelope.js'
@@ -7,12 +6,15 @@ import { readEarlierDeliveries, type EarlierDeliveries } from '../serialization/
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { decodeTaskMessage, type TaskMessage } from '../serialization/task-message.js'
 import { createContinuation } from './continuation.js'
+import { createWaitingRoom, type Beginning } from './waiting-room.js'
 import { execute, type Execution } from './execute.js'
 import { hasFollowUps, unsupportedCanvas } from './follow-up.js'
 import { keepsResult, storedResult, type Request } from './request.js'
+import { persist, type Persistence } from './persist.js'
 import { isRunAgain, refuseRedelivery, type Refusal } from './redelivery.js'
 import { decide, isExpired } from './strategy.js'
 import type { Clock } from '../clock.js'
+import type { RegisteredTask } from '../app/registered-task.js'
 import type { Consumer, DeadLetterReason, Delivery } from '../broker/broker.js'
 import type { Outcome } from './outcome.js'
 import type { StoredResult } from '../results/result-backend.js'
@@ -45,9 +47,8 @@ export interface Processor {
  * Redis writes. More of them say that Redis is slower than the tasks, and then claiming waits.
  */
 const MOST_SETTLING = 1000
-/** For so long at most no other suspect begins: one that runs for an hour must not hold up a hundred. */
-const SUSPECT_ALONE_MS = 1000
-const BACKOFF = { firstMs: 50, longestMs: 2000 }
+/** What nearly all tasks need to begin. */
+const AT_ONCE: Beginning = { isNoted: false, isSuspect: false }
 
 export interface ProcessorParts extends WorkerParts {
   readonly hostname: string
@@ -62,14 +63,10 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
   const { messageSigner } = settings
   const sharesMemory = isSameServer(settings.broker, settings.backend)
-  const waiting = new Map<string, Delivery>()
   const running = new Map<Delivery, Execution>()
   const continuation = createContinuation(parts)
   const stopping = new AbortController()
-  /** The latest task whose beginning is being noted. */
-  let beginning: Promise<unknown> = Promise.resolve()
-  /** Settles when the next one may begin. */
-  let lastSuspect: Promise<unknown> = Promise.resolve()
+  const persistence: Persistence = { clock, log, signal: stopping.signal }
   /** Claimed, and its outcome not known yet. */
   let held = 0
   let acknowledgedRunning = 0
@@ -80,8 +77,6 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const logsTasks = log.isLevelEnabled('info')
   let onRoom: (() => void) | undefined
 
-  /** False for one that was handed back meanwhile, even where it has come again. */
-  const isWaiting = (delivery: Delivery): boolean => waiting.get(delivery.tag) === delivery
   const letGo = (): void => {
     held--
     onRoom?.()
@@ -123,16 +118,8 @@ export function createProcessor(parts: ProcessorParts): Processor {
   }
   /** Do what cannot be batched, for as long as it takes; the message is held meanwhile. */
   const handOver = async (what: string, action: () => Promise<void>, onDone = letGo): Promise<void> => {
-    for (let attempt = 1; !stopping.signal.aborted; attempt++) {
-      try {
-        await action()
-        onDone()
-        return
-      } catch (error) {
-        log.warn({ err: error }, `could not ${what} a message; trying again`)
-        await clock.sleep(fullJitterMs(attempt, BACKOFF), stopping.signal)
-      }
-    }
+    const done = await persist(`${what} a message`, action, persistence)
+    if (done !== undefined) onDone()
   }
 
   const bury = (delivery: Delivery, reason: DeadLetterReason, taskId?: string): void => {
@@ -170,7 +157,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
         }
         const request = { delivery, message, task: decision.task }
         const refusal = refuseRedelivery(earlier, decision.task, settings)
-        if (refusal === undefined) accept(request, earlier)
+        if (refusal === undefined) room.enter(request, beginningOf(decision.task, earlier))
         else void giveUp(request, refusal)
         return
       }
@@ -208,8 +195,8 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const giveUp = async (request: Request, { reason, exception }: Refusal): Promise<void> => {
     const { delivery, message } = request
     const status = await storedStatus(request)
-    if (status === 'NOT_KNOWN') return
-    if (status === 'SUCCESS') {
+    if (status === undefined) return
+    if (status.value === 'SUCCESS') {
       log.info({ taskId: message.id, task: message.task }, 'a task had succeeded when its worker was lost')
       settle(message, delivery)
       return
@@ -224,18 +211,14 @@ export function createProcessor(parts: ProcessorParts): Processor {
     bury(delivery, reason, message.id)
   }
 
-  /** `NOT_KNOWN` where this worker stops before the backend answers. */
-  const storedStatus = async ({ message, task }: Request): Promise<string | undefined> => {
-    if (!keepsResult(message, task, settings)) return undefined
-    for (let attempt = 1; !stopping.signal.aborted; attempt++) {
-      try {
-        return (await backend.fetch(message.id))?.status
-      } catch (error) {
-        log.warn({ err: error, taskId: message.id }, 'could not read the result of a lost task; trying again')
-        await clock.sleep(fullJitterMs(attempt, BACKOFF), stopping.signal)
-      }
-    }
-    return 'NOT_KNOWN'
+  /** Undefined where this worker stops before the backend answers. */
+  const storedStatus = async ({
+    message,
+    task,
+  }: Request): Promise<{ readonly value: string | undefined } | undefined> => {
+    if (!keepsResult(message, task, settings)) return { value: undefined }
+    const fetch = async (): Promise<string | undefined> => (await backend.fetch(message.id))?.status
+    return persist('read the result of a lost task', fetch, persistence)
   }
 
   const stateOf = (
@@ -245,67 +228,11 @@ export function createProcessor(parts: ProcessorParts): Processor {
   ): StoredResult =>
     storedResult(message, settings, hostname, { status, result: exception, dateDone: new Date(clock.now()) })
 
-  const accept = (request: Request, earlier: EarlierDeliveries): void => {
-    const { delivery, task } = request
-    waiting.set(delivery.tag, delivery)
-    const isLate = task.options.acksLate ?? settings.taskAcksLate
-    const isNoted = isLate && (earlier.lost > 0 || !isRunAgain(task, settings))
-    const work = (): void | Promise<void> => {
-      if (!isWaiting(delivery)) return
-      if (isNoted) return runNoted(request)
-      waiting.delete(delivery.tag)
-      return isLate ? run(request, delivery) : runAcknowledged(request)
-    }
-    if (earlier.hasBegun) submitSuspect(request, work)
-    else pool.submit(work)
-  }
+  const isLate = ({ options }: RegisteredTask): boolean => options.acksLate ?? settings.taskAcksLate
 
-  /**
-   * A task that was running when its worker died may have killed it, or have been beside the one that did. Such tasks
-   * begin one after the other, so that the culprit does not take the others along to the limit.
-   */
-  const submitSuspect = (request: Request, work: () => void | Promise<void>): void => {
-    const alone = (): Promise<void> =>
-      new Promise((resolve) => {
-        pool.submit(async () => {
-          const timer = setTimeout(resolve, SUSPECT_ALONE_MS)
-          await work()
-          // Only what is acknowledged is out of reach of the next one.
-          void recorded(request, []).then(() => {
-            clearTimeout(timer)
-            resolve()
-          })
-        })
-      })
-    lastSuspect = lastSuspect.then(() => (isWaiting(request.delivery) ? alone() : undefined))
-  }
-
-  /**
-   * Note that it begins, then run it. One after the other: of those that are lost when a task kills this process at
-   * once, few have begun beside it.
-   */
-  const runNoted = (request: Request): Promise<void> => {
-    const isMine = beginning.then(() => begin(request.delivery))
-    beginning = isMine
-    return isMine.then((mine) => (mine ? run(request, request.delivery) : undefined))
-  }
-
-  /** @returns false where the message is no longer to be run here. */
-  const begin = async (delivery: Delivery): Promise<boolean> => {
-    for (let attempt = 1; isWaiting(delivery); attempt++) {
-      try {
-        const isMine = await consumer.begin(delivery)
-        // Handed back meanwhile.
-        if (!isWaiting(delivery)) return false
-        waiting.delete(delivery.tag)
-        if (!isMine) letGo()
-        return isMine
-      } catch (error) {
-        log.warn({ err: error }, 'could not note that a task begins; trying again')
-        await clock.sleep(fullJitterMs(attempt, BACKOFF), stopping.signal)
-      }
-    }
-    return false
+  const beginningOf = (task: RegisteredTask, { lost, hasBegun }: EarlierDeliveries): Beginning => {
+    const isNoted = isLate(task) && (lost > 0 || !isRunAgain(task, settings))
+    return isNoted || hasBegun ? { isNoted, isSuspect: hasBegun } : AT_ONCE
   }
 
   /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */
@@ -446,6 +373,15 @@ export function createProcessor(parts: ProcessorParts): Processor {
       )
   }
 
+  const room = createWaitingRoom({
+    pool,
+    consumer,
+    persistence,
+    start: (request) => (isLate(request.task) ? run(request, request.delivery) : runAcknowledged(request)),
+    onLost: letGo,
+    recorded: (request) => recorded(request, []),
+  })
+
   return {
     get held() {
       return held + Math.max(0, settling - MOST_SETTLING)
@@ -457,9 +393,8 @@ export function createProcessor(parts: ProcessorParts): Processor {
       return ended
     },
     async handBack(count) {
-      const deliveries = count > 0 ? [...waiting.values()].slice(-count) : []
+      const deliveries = room.takeLast(count)
       if (deliveries.length === 0) return
-      for (const { tag } of deliveries) waiting.delete(tag)
       await handOver(
         'hand back',
         () => consumer.release(deliveries),
@@ -475,9 +410,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
     },
     async releaseWaiting() {
       pool.clear()
-      const deliveries = [...waiting.values()]
-      waiting.clear()
-      await release(deliveries)
+      await release(room.takeLast(room.size))
     },
     async releaseRunning() {
       stopping.abort()
@@ -491,7 +424,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
       )
       await release(deliveries)
     },
-    counts: () => ({ ...counts, active: pool.active, reserved: waiting.size }),
+    counts: () => ({ ...counts, active: pool.active, reserved: room.size }),
   }
 }
 

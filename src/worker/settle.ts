@@ -1,4 +1,5 @@
 import { fullJitterMs } from '../backoff.js'
+import { persist } from './persist.js'
 import type { Clock } from '../clock.js'
 import type { Consumer } from '../broker/broker.js'
 import type { Log } from '../log.js'
@@ -137,14 +138,8 @@ export function createSettler(parts: {
 
   const acknowledge = async (some: readonly Settlement[]): Promise<void> => {
     const tags = some.flatMap(({ ack }) => ack ?? [])
-    for (let failures = 0; tags.length > 0 && !abandoned.signal.aborted; failures++) {
-      try {
-        await consumer.ack(tags)
-        break
-      } catch (error) {
-        log.warn({ err: error }, 'could not acknowledge; trying again')
-        await pause(failures)
-      }
+    if (tags.length > 0) {
+      await persist('acknowledge', () => consumer.ack(tags), { clock, log, signal: abandoned.signal })
     }
     if (abandoned.signal.aborted) return
     for (const { onSettled } of some) onSettled?.()
