@@ -74,7 +74,7 @@ describe('row 18: a worker leaves to others what it cannot begin', () => {
       () => expect(worker.counts()).toMatchObject({ succeeded: 3000, active: 5, reserved: 0 }),
       WITHIN,
     )
-    expect(await app.broker.queueLength('celery')).toBe(95)
+    await vi.waitFor(async () => expect(await app.broker.queueLength('celery')).toBe(95), WITHIN)
     letAllGo()
     await vi.waitFor(() => expect(worker.counts()).toMatchObject({ succeeded: 3100, reserved: 0 }), WITHIN)
     expect(worker.counts()).toMatchObject({ started: 3100, failed: 0, deadLettered: 0 })
