@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.js'
 import { startCluster } from '../support/redis-cluster.js'
-import { startCrew, workThrough } from './topology.js'
+import { killServerOf, startCrew, workThrough } from './topology.js'
 
 const TASKS = 500
 const SETTINGS = { brokerTransportOptions: { globalKeyprefix: '{shop}:' } }
@@ -36,7 +36,7 @@ describe('row 3: on a cluster', () => {
     await workThrough(crew, TASKS, {
       name: 'cluster failover',
       replicated,
-      begin: () => to.server.process.kill(),
+      begin: () => killServerOf(crew, to.server),
       end: () => eventually(hasNewOwner, { timeoutMs: 20_000 }),
     })
     expect(await cluster.errors('CROSSSLOT')).toBe(0)

@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.js'
 import { startSentinelSite } from '../support/redis-sentinel.js'
 import { isRefusal } from '../../src/redis/script.js'
 import type { RedisServer } from '../support/redis-server.js'
-import { startCrew, workThrough } from './topology.js'
+import { killServerOf, startCrew, workThrough } from './topology.js'
 
 const TASKS = 500
 
@@ -25,7 +25,7 @@ describe('row 3: with sentinels', () => {
     await workThrough(crew, TASKS, {
       name: 'death of the primary',
       replicated: () => clients.primary.call('WAIT', 1, 5000),
-      begin: () => primary.process.kill(),
+      begin: () => killServerOf(crew, primary),
       end: () => isPrimary(replica),
     })
     // The old primary has to follow the new one before it can stand in for it.

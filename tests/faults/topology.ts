@@ -4,6 +4,7 @@ import { atTestEnd } from '../support/at-test-end.js'
 import { eventually } from '../support/eventually.js'
 import { testApp } from '../support/test-app.js'
 import { say } from '../support/say.js'
+import type { RedisServer } from '../support/redis-server.js'
 import type { AppOptions, AsyncResult, Celery } from '../../src/index.js'
 
 export interface Crew {
@@ -36,6 +37,17 @@ export async function startCrew(url: string, settings: AppOptions): Promise<Crew
     runs,
     started: async (count) => void (await eventually(() => begun >= count, { timeoutMs: 30_000 })),
   }
+}
+
+/** Kill the server that the producer is connected to, and wait until it has noticed. */
+export async function killServerOf({ producer }: Crew, server: RedisServer): Promise<void> {
+  await server.process.kill()
+  const isLost = (): Promise<boolean> =>
+    producer.broker.ping(1).then(
+      () => false,
+      () => true,
+    )
+  await eventually(isLost, { intervalMs: 5 })
 }
 
 export interface TopologyFault {

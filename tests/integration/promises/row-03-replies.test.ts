@@ -74,8 +74,8 @@ describe('row 3: replies of a server that cannot take a command at the moment', 
     const before = await send()
 
     await state.begin(admin, server)
-    const sending = send()
     await expect.poll(() => refused(server.port, state.reply), { timeout: 10_000, interval: 5 }).toBe(true)
+    const sending = send()
     await state.end(admin)
     const results = [...before, ...(await sending)]
 
