@@ -10,3 +10,11 @@ export async function freePort(): Promise<number> {
   await once(server, 'close')
   return port
 }
+
+/** One for a node of a Redis Cluster: its bus listens on a port that is 10,000 higher, which has to be one as well. */
+export async function freeClusterPort(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    if (port + 10_000 <= 65_535) return port
+  }
+}

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis'
 import { eventually } from './eventually.js'
-import { freePort } from './free-port.js'
 import { redisClient, startRedis, type RedisServer } from './redis-server.js'
 
 export interface ClusterNode {
@@ -109,7 +108,6 @@ export async function startCluster({
 
 async function startNode(): Promise<ClusterNode> {
   const server = await startRedis({
-    port: await clusterPort(),
     args: [
       ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
       ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--cluster-replica-validity-factor', '0'],
@@ -118,14 +116,6 @@ async function startNode(): Promise<ClusterNode> {
   })
   const client = redisClient(server.url)
   return { server, client, id: String(await client.call('CLUSTER', 'MYID')) }
-}
-
-/** A free port that leaves room for that of the cluster bus, which is 10,000 higher. */
-async function clusterPort(): Promise<number> {
-  for (;;) {
-    const port = await freePort()
-    if (port <= 55_535) return port
-  }
 }
 
 async function slotOf(client: Redis, key: string): Promise<number> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Redis } from 'ioredis'
 import { atTestEnd } from './at-test-end.js'
-import { freePort } from './free-port.js'
+import { freeClusterPort, freePort } from './free-port.js'
 import { startProcess, type RunningProcess } from './start-process.js'
 
 /** A Redis of the test's own, on a free port of the loopback interface, that saves nothing unless told to. */
@@ -36,7 +36,8 @@ export interface StartRedisOptions {
 /** Start a private server; it answers when this resolves. It is killed when the test ends, if it still runs then. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
   const directory = options.directory ?? (await mkdtemp(path.join(tmpdir(), 'lovage-redis-')))
-  let port = options.port ?? (await freePort())
+  const findPort = options.args?.includes('--cluster-enabled') === true ? freeClusterPort : freePort
+  let port = options.port ?? (await findPort())
 
   const start = async (): Promise<RunningProcess> => {
     const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
@@ -52,7 +53,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
         // Somebody may have taken the port between our finding it free and the server's listening on it.
         const isTaken = error instanceof Error && error.message.includes('Address already in use')
         if (!isTaken || options.port !== undefined || attempt === 3) throw error
-        port = await freePort()
+        port = await findPort()
       }
     }
   }

@@ -14,7 +14,7 @@ import {
 } from '../../../src/redis/connect.js'
 import { InvalidRedisOptionsError, RedisUnavailableError } from '../../../src/redis/errors.js'
 import { makeCertificates, type Certificates } from '../../support/certificates.js'
-import { freePort } from '../../support/free-port.js'
+import { freeClusterPort, freePort } from '../../support/free-port.js'
 import { startRedis } from '../../support/redis-server.js'
 import { tempDir } from '../../support/temp-dir.js'
 
@@ -246,7 +246,7 @@ describe('a TLS connection whose bytes are spoilt', () => {
 
   it('so it is on a cluster, for the nodes and for a connection to the node of one slot', async () => {
     const errors = uncaughtErrors()
-    const tlsPort = await freePort()
+    const tlsPort = await freeClusterPort()
     const proxy = await startSpoilingProxy(tlsPort)
     const cluster = ['--cluster-enabled', 'yes', '--tls-cluster', 'yes', '--cluster-announce-ip', '127.0.0.1']
     const announce = ['--cluster-announce-tls-port', String(proxy.port), '--dir', await tempDir()]
