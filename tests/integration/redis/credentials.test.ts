@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import { closeRedis, openRedis, openSingle, ready, type RedisClient } from '../../../src/redis/connect.js'
 import { eventually } from '../../support/eventually.js'
 import { recordingLog } from '../../support/recording-log.js'
+import { say } from '../../support/say.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
 import { testApp } from '../../support/test-app.js'
 import type { RedisCredentials } from '../../../src/redis/credentials.js'
@@ -184,7 +185,7 @@ describe('row 37: credentials that change', () => {
       if (i % 20 === 10) await site.admin.call('CLIENT', 'KILL', 'USER', 'app')
       await sleep(5)
     }
-    console.log(`${site.given()} passwords in 3 s; the slowest task took ${Math.round(slowestMs)} ms`)
+    say(`${site.given()} passwords in 3 s; the slowest task took ${Math.round(slowestMs)} ms`)
     expect(site.given()).toBeGreaterThan(10)
     expect(slowestMs).toBeLessThan(5000)
   })

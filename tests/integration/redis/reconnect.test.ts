@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Redis } from 'ioredis'
 import { closeRedis, openSingle, ready } from '../../../src/redis/connect.js'
 import { freePort } from '../../support/free-port.js'
+import { say } from '../../support/say.js'
 import { startRedis } from '../../support/redis-server.js'
 import { startProxy } from '../../support/tcp-proxy.js'
 
@@ -53,7 +54,7 @@ describe('row 16: when a server comes back to 50 clients that wait for it', () =
     const most = Math.max(
       ...attempts.filter((at) => at >= from).map((at) => within(attempts, at, SECOND / 10)),
     )
-    console.log(
+    say(
       `${CLIENTS} clients: ${inFirstSecond} attempts in the first second, at most ${most} in a tenth of it; ` +
         `all were ready after ${Math.round(tookMs)} ms`,
     )
@@ -70,7 +71,7 @@ describe('row 16: when a server comes back to 50 clients that wait for it', () =
     const from = performance.now()
     await sleep(2 * SECOND)
     const perSecond = within(attempts, from, 2 * SECOND) / 2 / CLIENTS
-    console.log(`each of ${CLIENTS} clients tried ${perSecond.toFixed(1)} times a second`)
+    say(`each of ${CLIENTS} clients tried ${perSecond.toFixed(1)} times a second`)
     expect(perSecond).toBeGreaterThan(1)
     expect(perSecond).toBeLessThan(5)
   })
