@@ -31,7 +31,8 @@ switch (role) {
   }
   case 'round-trip': {
     const queue = new Queue<Echo, number>(name, { connection })
-    const events = new QueueEvents(name, { connection })
+    // From the start: it says that it is ready before it reads, and misses what is told in between.
+    const events = new QueueEvents(name, { connection, lastEventId: '0' })
     await events.waitUntilReady()
     await measureRoundTrips(Number(size), async (number) =>
       (await queue.add('echo', { number })).waitUntilFinished(events),
