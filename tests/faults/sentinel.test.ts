@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.js'
 import { startSentinelSite } from '../support/redis-sentinel.js'
 import { isRefusal } from '../../src/redis/script.js'
 import type { RedisServer } from '../support/redis-server.js'
-import { killServerOf, startCrew, workThrough } from './topology.js'
+import { killServerOf, replicated, startCrew, workThrough } from './topology.js'
 
 const TASKS = 500
 
@@ -24,7 +24,7 @@ describe('row 3: with sentinels', () => {
 
     await workThrough(crew, TASKS, {
       name: 'death of the primary',
-      replicated: () => clients.primary.call('WAIT', 1, 5000),
+      replicated: () => replicated(clients.primary),
       begin: () => killServerOf(crew, primary),
       end: () => isPrimary(replica),
     })
@@ -37,7 +37,7 @@ describe('row 3: with sentinels', () => {
     await clients.replica.config('SET', 'min-replicas-to-write', 1)
     await workThrough(crew, TASKS, {
       name: 'switch by hand',
-      replicated: () => clients.replica.call('WAIT', 1, 5000),
+      replicated: () => replicated(clients.replica),
       async begin() {
         await sentinel?.call('SENTINEL', 'FAILOVER', 'shop')
         // Until it notices that it has lost its replica, it takes writes that nobody will know of.

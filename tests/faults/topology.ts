@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
+import type { Redis } from 'ioredis'
 import { atTestEnd } from '../support/at-test-end.js'
 import { eventually } from '../support/eventually.js'
 import { testApp } from '../support/test-app.js'
@@ -61,6 +62,15 @@ export interface TopologyFault {
   /** Resolves when it is there, and what is sent now has to wait for its end. */
   readonly begin: () => Promise<unknown>
   readonly end: () => Promise<unknown>
+}
+
+/**
+ * Wait until a replica has all that this server was sent. WAIT speaks of what its own connection wrote, so that writes
+ * something first.
+ */
+export async function replicated(server: Redis, prefix = ''): Promise<void> {
+  await server.set(`${prefix}replicated`, '')
+  expect(Number(await server.call('WAIT', 1, 20_000))).toBe(1)
 }
 
 /** Work `count` tasks, half of them sent before the fault and half while it lasts, and see that each has its result. */
