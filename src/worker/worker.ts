@@ -11,6 +11,7 @@ import { systemClock } from '../clock.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
 
 const HAND_BACK_EVERY_MS = 500
+const PING_TIMEOUT_MS = 5000
 
 /**
  * Start a worker: a consumer that claims messages, a pool that runs their tasks, and a settler that records what
@@ -56,6 +57,10 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     log,
   })
 
+  // It connects when it is first asked: now, so that the first result finds a connection.
+  parts.backend.ping(PING_TIMEOUT_MS).catch((error: unknown) => {
+    log.debug({ err: error }, 'the result backend does not answer yet')
+  })
   await consumption.start()
   const handingBack = isAdaptive ? startHandingBack(processor) : undefined
   log.info({ hostname, queues, concurrency }, `${hostname} ready.`)

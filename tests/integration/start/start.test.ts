@@ -34,6 +34,8 @@ describe('npm start with redis-server on the PATH', () => {
     expect(process.output()).toMatch(/try +curl .*\/api\/tasks\/demo\.add/)
     expect(await add(url)).toBe(42)
     expect([...running().keys()].sort()).toEqual(PARTS)
+    // Beat may still be loading when everything else has done its work.
+    await process.waitForLine(/^beat +\| /)
 
     expect(await process.stop(20_000)).toEqual({ code: 0, signal: null })
 
