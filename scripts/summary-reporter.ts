@@ -9,6 +9,15 @@ export interface Summary {
   /** Tests, files that could not be loaded, and errors that no test caught. */
   readonly failed: number
   readonly skipped: readonly SkippedTest[]
+  /** Tests that failed and, tried again, passed: bugs of the test, or rare ones of the program. */
+  readonly flaky: readonly FlakyTest[]
+}
+
+export interface FlakyTest {
+  readonly file: string
+  readonly name: string
+  /** What the first try failed with. */
+  readonly error: string
 }
 
 export interface SkippedTest {
@@ -39,12 +48,16 @@ function summarize(modules: readonly TestModule[], unhandledErrors: readonly Ser
   let passed = 0
   let failed = unhandledErrors.length
   const skipped: SkippedTest[] = []
+  const flaky: FlakyTest[] = []
   for (const module of modules) {
     const before = failed
     for (const test of module.children.allTests()) {
       const result = test.result()
-      if (result.state === 'passed') passed += 1
-      else if (result.state === 'skipped') {
+      if (result.state === 'passed') {
+        passed += 1
+        const error = result.errors?.[0]
+        if (error) flaky.push({ file: module.relativeModuleId, name: test.fullName, error: error.message })
+      } else if (result.state === 'skipped') {
         const reason = module.meta().skipReason ?? result.note ?? 'no reason given'
         skipped.push({ file: module.relativeModuleId, name: test.fullName, reason })
       } else failed += 1
@@ -52,5 +65,5 @@ function summarize(modules: readonly TestModule[], unhandledErrors: readonly Ser
     // A hook or an import may fail although no test did.
     if (module.state() === 'failed' && failed === before) failed += 1
   }
-  return { passed, failed, skipped }
+  return { passed, failed, skipped, flaky }
 }

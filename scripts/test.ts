@@ -9,7 +9,7 @@ import type { Obtained } from '../tests/setup/obtained.js'
 import { obtainRedis } from '../tests/setup/redis.js'
 import { runCommand } from '../tests/setup/run-command.js'
 import { buildDist } from './build.js'
-import type { SkippedTest, Summary } from './summary-reporter.js'
+import type { FlakyTest, SkippedTest, Summary } from './summary-reporter.js'
 
 const STATIC_CHECKS = ['typecheck', 'lint', 'format:check']
 
@@ -18,10 +18,11 @@ interface Tally {
   readonly passed: number
   readonly failed: number
   readonly skipped: readonly SkippedTest[]
+  readonly flaky: readonly FlakyTest[]
 }
 
-const PASSED: Tally = { passed: 1, failed: 0, skipped: [] }
-const FAILED: Tally = { passed: 0, failed: 1, skipped: [] }
+const PASSED: Tally = { passed: 1, failed: 0, skipped: [], flaky: [] }
+const FAILED: Tally = { passed: 0, failed: 1, skipped: [], flaky: [] }
 
 async function testEverything(): Promise<readonly Tally[]> {
   const means: Obtained[] = []
@@ -125,6 +126,9 @@ const args = process.argv.slice(2)
 const tallies = args.length === 0 ? await testEverything() : await testSome(args)
 const skipped = tallies.flatMap((tally) => tally.skipped)
 const total = (part: 'passed' | 'failed'): number => tallies.reduce((sum, tally) => sum + tally[part], 0)
+for (const { file, name, error } of tallies.flatMap((tally) => tally.flaky)) {
+  console.log(`FLAKY: ${file} > ${name} passed only when tried again; at first: ${error}`)
+}
 for (const line of skipLines(skipped)) console.log(line)
 console.log(`${total('passed')} passed, ${total('failed')} failed, ${skipped.length} skipped`)
 process.exitCode = total('failed') > 0 ? 1 : 0

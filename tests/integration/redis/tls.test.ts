@@ -13,6 +13,7 @@ import {
   type RedisConnectionOptions,
 } from '../../../src/redis/connect.js'
 import { InvalidRedisOptionsError, RedisUnavailableError } from '../../../src/redis/errors.js'
+import { eventually } from '../../support/eventually.js'
 import { makeCertificates, type Certificates } from '../../support/certificates.js'
 import { freeClusterPort, freePort } from '../../support/free-port.js'
 import { startRedis } from '../../support/redis-server.js'
@@ -160,7 +161,11 @@ describe('row 36: TLS', () => {
     expect(error.cause).toMatchObject({ code: 'TLS_VERSION' })
   })
 
-  it('tells the server the name of the host it wants (SNI), and no address', async () => {
+  it.each([
+    ['localhost', 'localhost'],
+    ['127.0.0.1', undefined],
+  ])('tells the server the name of the host it wants (SNI), and no address: %s', async (host, name) => {
+    // A listener of its own: what the attempts of another host still had under way would be taken for this one's.
     const names: (string | false | null | undefined)[] = []
     const listening = createServer((client) => {
       const socket = new tls.TLSSocket(client, {
@@ -177,14 +182,9 @@ describe('row 36: TLS', () => {
     await once(listening, 'listening')
     onTestFinished(() => void listening.close())
     const { port: sniPort } = listening.address() as AddressInfo
-    for (const [host, name] of [
-      ['localhost', 'localhost'],
-      ['127.0.0.1', undefined],
-    ] as const) {
-      names.length = 0
-      await refusal(`rediss://${host}:${sniPort}?ssl_cert_reqs=none`)
-      expect(names[0] || undefined).toBe(name)
-    }
+    await refusal(`rediss://${host}:${sniPort}?ssl_cert_reqs=none`)
+    await eventually(() => names.length > 0)
+    expect([...new Set(names.map((seen) => seen || undefined))]).toEqual([name])
   })
 })
 
