@@ -1,3 +1,5 @@
+import { acksLate } from './request.js'
+import type { Beginning } from './waiting-room.js'
 import type { DeadLetterReason } from '../broker/broker.js'
 import type { EarlierDeliveries } from '../serialization/earlier-deliveries.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
@@ -6,6 +8,9 @@ import type { Settings } from '../app/settings.js'
 
 /** Deliveries that were lost before their task began count a quarter, so that none of them goes on for ever. */
 const UNBEGUN_PER_DELIVERY = 4
+
+/** What nearly all tasks need to begin. */
+const AT_ONCE: Beginning = { isNoted: false, isSuspect: false }
 
 /** Why a message is not run again, and as what its task then fails. */
 export interface Refusal {
@@ -35,8 +40,18 @@ export function refuseRedelivery(
   )
 }
 
+/** What a task needs to begin so that its loss, should it come, is told from one of a message that only waited. */
+export function beginningOf(
+  { lost, hasBegun }: EarlierDeliveries,
+  task: RegisteredTask,
+  settings: Settings,
+): Beginning {
+  const isNoted = acksLate(task, settings) && (lost > 0 || !isRunAgain(task, settings))
+  return isNoted || hasBegun ? { isNoted, isSuspect: hasBegun } : AT_ONCE
+}
+
 /** `rejectOnWorkerLost` of the task, else the setting. */
-export function isRunAgain({ options }: RegisteredTask, settings: Settings): boolean {
+function isRunAgain({ options }: RegisteredTask, settings: Settings): boolean {
   return options.rejectOnWorkerLost ?? settings.taskRejectOnWorkerLost
 }
 

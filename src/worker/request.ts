@@ -58,6 +58,11 @@ export function keepsResult(message: TaskMessage, task: RegisteredTask, settings
   return !message.ignoreResult && !(task.options.ignoreResult ?? settings.taskIgnoreResult)
 }
 
+/** Whether the message is acknowledged when its task has ended: `acksLate` of the task, else the setting. */
+export function acksLate({ options }: RegisteredTask, settings: Settings): boolean {
+  return options.acksLate ?? settings.taskAcksLate
+}
+
 /**
  * A state of a message's task, ready to store. A failure that is too large loses its details.
  *

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { nodeName } from './node-name.js'
 import { createAsyncPool } from './pool/async-pool.js'
 import { createConsumption } from './consumption.js'
-import { createProcessor, type Processor } from './process-message.js'
+import { createProcessor, type Processor } from './processor.js'
 import { adaptivePrefetch, fixedPrefetch } from './prefetch.js'
 import { createSettler } from './settle.js'
 import { describeThrown } from '../serialization/exceptions.js'
@@ -40,18 +40,19 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     log,
   })
   const processor = createProcessor({ ...parts, hostname, pool, consumer, settler, clock: systemClock })
+  const { load } = processor
   const isAdaptive = multiplier === undefined
   const consumption = createConsumption({
     consumer,
     prefetch: isAdaptive
       ? adaptivePrefetch(
           concurrency,
-          () => processor.ended,
+          () => load.ended,
           () => performance.now(),
         )
       : fixedPrefetch(concurrency, multiplier),
-    held: () => (isAdaptive ? processor.unfinished : processor.held),
-    onHeldDecrease: (listener) => processor.onRoom(listener),
+    held: () => (isAdaptive ? load.unfinished : load.held),
+    onHeldDecrease: load.onRoom,
     onDelivery: (delivery) => processor.process(delivery),
     clock: systemClock,
     log,

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Celery } from '../../../src/index.js'
 import { countLoss } from '../../../src/serialization/earlier-deliveries.js'
 import { createAsyncPool } from '../../../src/worker/pool/async-pool.js'
-import { createProcessor, type Processor } from '../../../src/worker/process-message.js'
+import { createProcessor, type Processor } from '../../../src/worker/processor.js'
 import { rawMessage } from '../../support/raw-message.js'
 import { silentLog } from '../../../src/log.js'
 import { systemClock } from '../../../src/clock.js'
@@ -69,7 +69,7 @@ describe('a message that was lost before', () => {
     expect(runs).toEqual(['a'])
     begins[1]?.(true)
     await vi.waitFor(() => expect(runs).toEqual(['a', 'b']))
-    expect(processor.held).toBe(0)
+    expect(processor.load.held).toBe(0)
   })
 
   it('is left alone where it is somebody else’s by then', async () => {
@@ -77,7 +77,7 @@ describe('a message that was lost before', () => {
     processor.process(lost('a'))
     await vi.waitFor(() => expect(begins).toHaveLength(1))
     begins[0]?.(false)
-    await vi.waitFor(() => expect(processor.held).toBe(0))
+    await vi.waitFor(() => expect(processor.load.held).toBe(0))
     expect(runs).toEqual([])
   })
 
@@ -93,6 +93,6 @@ describe('a message that was lost before', () => {
     await vi.waitFor(() => expect(begins).toHaveLength(2))
     begins[1]?.(true)
     await vi.waitFor(() => expect(runs).toEqual(['a']))
-    expect(processor.held).toBe(0)
+    expect(processor.load.held).toBe(0)
   })
 })

@@ -1,0 +1,171 @@
+import { persist, type Persistence } from './persist.js'
+import type { Consumer, DeadLetterReason, Delivery } from '../broker/broker.js'
+import type { Request } from './request.js'
+import type { Settings } from '../app/settings.js'
+import type { Settler } from './settle.js'
+import type { StoredResult } from '../results/result-backend.js'
+import type { Tally } from './tally.js'
+import type { TaskMessage } from '../serialization/task-message.js'
+
+/** How many messages this worker has in hand. */
+export interface Load {
+  /** Messages that count for the prefetch: claimed and not yet done with. */
+  readonly held: number
+  /** The same, and tasks that run although their message is acknowledged. */
+  readonly unfinished: number
+  /** How many tasks ended since the start. */
+  readonly ended: number
+  /** Call `listener` whenever fewer are held than before. */
+  onRoom(this: void, listener: () => void): void
+}
+
+/**
+ * The messages in this worker's hands: how many there are, and each of the ways by which one leaves them.
+ *
+ * Where Redis is away, leaving is tried until it succeeds, and the message counts as held meanwhile.
+ */
+export interface HeldMessages extends Load {
+  /** One was claimed. */
+  take(): void
+  /** One turned out to be another's. */
+  letGo(this: void): void
+  /** Store results, if there are any, and acknowledge the message, if `delivery` says that this is still to be done. */
+  settle(message: TaskMessage, delivery: Delivery | undefined, results?: readonly StoredResult[]): void
+  /** Store a state in which the message stays held. */
+  note(request: Request, result: StoredResult): void
+  /** Resolves when the results, and all that was to be stored before them, are; the message is not touched. */
+  recorded(request: Request, results: readonly StoredResult[]): Promise<void>
+  /** Before its task runs. Then it is held no more, but unfinished until {@link endAcknowledged}. */
+  acknowledge(delivery: Delivery): Promise<void>
+  endAcknowledged(): void
+  park(delivery: Delivery, until: Date): void
+  requeue(delivery: Delivery): void
+  bury(delivery: Delivery, reason: DeadLetterReason, taskId?: string): void
+  /** Others may have a slot for what waits for one here. */
+  handBack(deliveries: readonly Delivery[]): Promise<void>
+  /** Hand back at the stop: tried once, and they count no more. */
+  release(deliveries: readonly Delivery[]): Promise<void>
+}
+
+export interface HeldMessagesParts {
+  readonly settings: Settings
+  readonly consumer: Consumer
+  readonly settler: Settler
+  readonly persistence: Persistence
+  readonly tally: Tally
+}
+
+/**
+ * So many outcomes may be on their way to Redis without holding up the next claim: the event loop works on while
+ * Redis writes. More of them say that Redis is slower than the tasks, and then claiming waits.
+ */
+const MOST_SETTLING = 1000
+
+export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
+  const { settings, consumer, settler, persistence, tally } = parts
+  const { log } = persistence
+  const sharesMemory = isSameServer(settings.broker, settings.backend)
+  /** Claimed, and its outcome not known yet. */
+  let claimed = 0
+  /** The outcome is known and being recorded. */
+  let settling = 0
+  let acknowledgedRunning = 0
+  let ended = 0
+  let onRoom: (() => void) | undefined
+
+  const held = (): number => claimed + Math.max(0, settling - MOST_SETTLING)
+  const letGo = (): void => {
+    claimed--
+    onRoom?.()
+  }
+  const settled = (): void => {
+    settling--
+    onRoom?.()
+  }
+  /** What recording a state of this message's task frees at last. */
+  const frees = (delivery: Delivery): number => (sharesMemory ? delivery.envelope.length : 0)
+  /** Do what cannot be batched. */
+  const handOver = async (what: string, action: () => Promise<void>, onDone = letGo): Promise<void> => {
+    const done = await persist(`${what} a message`, action, persistence)
+    if (done !== undefined) onDone()
+  }
+
+  return {
+    get held() {
+      return held()
+    },
+    get unfinished() {
+      return held() + acknowledgedRunning
+    },
+    get ended() {
+      return ended
+    },
+    onRoom(listener) {
+      onRoom = listener
+    },
+    take() {
+      claimed++
+    },
+    letGo,
+    settle(message, delivery, results = []) {
+      if (delivery === undefined) {
+        if (results.length > 0) settler.add({ results, message })
+        return
+      }
+      settling++
+      settler.add({ results, message, frees: frees(delivery), ack: delivery.tag, onSettled: settled })
+      ended++
+      letGo()
+    },
+    note({ message, delivery }, result) {
+      settler.add({ results: [result], message, frees: frees(delivery) })
+    },
+    recorded: ({ message, delivery }, results) =>
+      new Promise((resolve) => {
+        settler.add({ results, message, frees: frees(delivery), onSettled: resolve })
+      }),
+    async acknowledge({ tag }) {
+      await new Promise<void>((resolve) => settler.add({ ack: tag, onSettled: resolve }))
+      acknowledgedRunning++
+      letGo()
+    },
+    endAcknowledged() {
+      acknowledgedRunning--
+      ended++
+      onRoom?.()
+    },
+    park: (delivery, until) => void handOver('park', () => consumer.park(delivery, until)),
+    requeue: (delivery) => void handOver('requeue', () => consumer.requeue(delivery)),
+    bury(delivery, reason, taskId) {
+      tally.deadLettered++
+      log.error({ taskId, queue: delivery.queue, code: reason.code }, `message refused: ${reason.message}`)
+      void handOver('bury', () => consumer.bury(delivery, reason))
+    },
+    async handBack(deliveries) {
+      if (deliveries.length === 0) return
+      await handOver(
+        'hand back',
+        () => consumer.release(deliveries),
+        () => {
+          claimed -= deliveries.length
+          onRoom?.()
+        },
+      )
+    },
+    async release(deliveries) {
+      if (deliveries.length === 0) return
+      try {
+        await consumer.release(deliveries)
+      } catch (error) {
+        // They stay in unacked: whoever notices that this lease has run out puts them back.
+        log.error({ err: error, count: deliveries.length }, 'could not hand messages back at the stop')
+      }
+    },
+  }
+}
+
+/** Whether two URLs lead to the same server; in doubt they do not. */
+function isSameServer(one: string, other: string | undefined): boolean {
+  const withoutDatabase = (url: string): string => url.replace(/^([^:]*:\/\/[^/?]+)\/\d*$/, '$1')
+  return other !== undefined && withoutDatabase(one) === withoutDatabase(other)
+}

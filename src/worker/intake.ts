@@ -1,0 +1,94 @@
+import { LovageError } from '../errors.js'
+import { parseEnvelope } from '../serialization/envelope.js'
+import { isSigned } from '../serialization/message-signature.js'
+import { readEarlierDeliveries, type EarlierDeliveries } from '../serialization/earlier-deliveries.js'
+import { resolveAcceptContent } from '../serialization/serializers.js'
+import { decodeTaskMessage, type TaskMessage } from '../serialization/task-message.js'
+import { beginningOf, refuseRedelivery } from './redelivery.js'
+import { decide } from './strategy.js'
+import { unsupportedCanvas } from './follow-up.js'
+import type { Clock } from '../clock.js'
+import type { DeadLetterReason, Delivery } from '../broker/broker.js'
+import type { HeldMessages } from './held-messages.js'
+import type { Log } from '../log.js'
+import type { Refusals } from './refusals.js'
+import type { RegisteredTask } from '../app/registered-task.js'
+import type { Settings } from '../app/settings.js'
+import type { WaitingRoom } from './waiting-room.js'
+
+/** Take a delivery in: read it, decide what to do with it, and see to that; what is to run enters the waiting room. */
+export type Intake = (delivery: Delivery) => void
+
+export interface IntakeParts {
+  readonly settings: Settings
+  readonly tasks: ReadonlyMap<string, RegisteredTask>
+  readonly messages: HeldMessages
+  readonly refusals: Refusals
+  readonly room: WaitingRoom
+  readonly clock: Clock
+  readonly log: Log
+}
+
+interface ReadDelivery {
+  readonly message: TaskMessage
+  readonly earlier: EarlierDeliveries
+}
+
+export function createIntake(parts: IntakeParts): Intake {
+  const { settings, tasks, messages, refusals, room, clock, log } = parts
+  const { messageSigner } = settings
+  const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
+
+  const read = (text: string): ReadDelivery => {
+    const envelope = parseEnvelope(text)
+    if (messageSigner !== undefined && (!settings.acceptUnsignedMessages || isSigned(envelope)))
+      messageSigner.verify(envelope)
+    const earlier = readEarlierDeliveries(envelope)
+    return { message: decodeTaskMessage(envelope, { acceptContent }), earlier }
+  }
+
+  const admit = (delivery: Delivery, task: RegisteredTask, { message, earlier }: ReadDelivery): void => {
+    const unsupported = unsupportedCanvas(message)
+    if (unsupported !== undefined) {
+      const reason = { code: 'UNSUPPORTED_CANVAS', message: `${message.task}: ${unsupported}` }
+      messages.bury(delivery, reason, message.id)
+      return
+    }
+    const request = { delivery, message, task }
+    const refusal = refuseRedelivery(earlier, task, settings)
+    if (refusal === undefined) room.enter(request, beginningOf(earlier, task, settings))
+    else void refusals.giveUp(request, refusal)
+  }
+
+  return (delivery) => {
+    messages.take()
+    let found: ReadDelivery
+    try {
+      found = read(delivery.envelope)
+    } catch (error) {
+      if (!(error instanceof LovageError)) log.error({ err: error }, 'a message could not be decoded')
+      messages.bury(delivery, reasonOf(error))
+      return
+    }
+    const { message } = found
+    const decision = decide(message, { tasks, now: clock.now(), isDue: delivery.isDue })
+    switch (decision.kind) {
+      case 'execute':
+        admit(delivery, decision.task, found)
+        return
+      case 'park':
+        messages.park(delivery, decision.until)
+        return
+      case 'expire':
+        refusals.expire(message, delivery)
+        return
+      case 'refuse':
+        refusals.refuseUnknown(message, delivery, reasonOf(decision.error))
+    }
+  }
+}
+
+function reasonOf(error: unknown): DeadLetterReason {
+  if (error instanceof LovageError) return { code: error.code, message: error.message }
+  return { code: 'UNREADABLE', message: error instanceof Error ? error.message : String(error) }
+}

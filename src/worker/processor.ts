@@ -1,0 +1,74 @@
+import { createConclude } from './conclude.js'
+import { createContinuation } from './continuation.js'
+import { createHeldMessages, type Load } from './held-messages.js'
+import { createIntake } from './intake.js'
+import { createRefusals } from './refusals.js'
+import { createRunner } from './runner.js'
+import { createWaitingRoom } from './waiting-room.js'
+import { startTally } from './tally.js'
+import type { Clock } from '../clock.js'
+import type { Consumer, Delivery } from '../broker/broker.js'
+import type { Pool } from './pool/pool.js'
+import type { Settler } from './settle.js'
+import type { WorkerCounts, WorkerParts } from '../app/worker-options.js'
+
+/** Follows each delivery from its arrival to its settlement. */
+export interface Processor {
+  readonly load: Load
+  process(delivery: Delivery): void
+  /** Hand back the last `count` of those that wait for a slot: others may have one. */
+  handBack(count: number): Promise<void>
+  /** Hand back what has not begun. */
+  releaseWaiting(): Promise<void>
+  /** Abort what runs, and hand it back. */
+  releaseRunning(): Promise<void>
+  counts(): WorkerCounts
+}
+
+export interface ProcessorParts extends WorkerParts {
+  readonly hostname: string
+  readonly pool: Pool
+  readonly consumer: Consumer
+  readonly settler: Settler
+  readonly clock: Clock
+}
+
+/**
+ * A message goes through the intake into the waiting room, from there to the runner, and by its conclusion out of this
+ * worker's hands; what cannot run is refused.
+ */
+export function createProcessor(parts: ProcessorParts): Processor {
+  const { pool, consumer, clock, log } = parts
+  const stopping = new AbortController()
+  const persistence = { clock, log, signal: stopping.signal }
+  const tally = startTally()
+  const messages = createHeldMessages({ ...parts, persistence, tally })
+  const continuation = createContinuation(parts)
+  const refusals = createRefusals({ ...parts, messages, continuation, persistence, tally })
+  const conclude = createConclude({ ...parts, messages, continuation, tally })
+  const runner = createRunner({ ...parts, messages, refusals, conclude, tally })
+  const room = createWaitingRoom({
+    pool,
+    consumer,
+    persistence,
+    start: runner.run,
+    onLost: messages.letGo,
+    recorded: (request) => messages.recorded(request, []),
+  })
+  const intake = createIntake({ ...parts, messages, refusals, room })
+
+  return {
+    load: messages,
+    process: intake,
+    handBack: (count) => messages.handBack(room.takeLast(count)),
+    async releaseWaiting() {
+      pool.clear()
+      await messages.release(room.takeLast(room.size))
+    },
+    async releaseRunning() {
+      stopping.abort()
+      await messages.release(runner.abort())
+    },
+    counts: () => ({ ...tally, active: pool.active, reserved: room.size }),
+  }
+}

@@ -1,0 +1,99 @@
+import { acksLate, keepsResult, storedResult, type Request } from './request.js'
+import { execute, type Execution, type TimeLimits } from './execute.js'
+import { isExpired } from './strategy.js'
+import type { Clock } from '../clock.js'
+import type { Conclude } from './conclude.js'
+import type { Delivery } from '../broker/broker.js'
+import type { HeldMessages } from './held-messages.js'
+import type { Log } from '../log.js'
+import type { Refusals } from './refusals.js'
+import type { Settings } from '../app/settings.js'
+import type { Tally } from './tally.js'
+
+/** Runs requests whose turn it is, and knows which of them are running. */
+export interface Runner {
+  /** Settles when the request's slot is free; a task that returns no promise, and needs none, makes none. */
+  run(this: void, request: Request): void | Promise<void>
+  /** Abort what runs, and forget its outcome. @returns the deliveries, to be handed back. */
+  abort(): Delivery[]
+}
+
+export interface RunnerParts {
+  readonly settings: Settings
+  readonly hostname: string
+  readonly messages: HeldMessages
+  readonly refusals: Refusals
+  readonly conclude: Conclude
+  readonly clock: Clock
+  readonly log: Log
+  readonly tally: Tally
+}
+
+export function createRunner(parts: RunnerParts): Runner {
+  const { settings, hostname, messages, refusals, conclude, clock, log, tally } = parts
+  const running = new Map<Delivery, Execution>()
+
+  /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */
+  const runAcknowledged = async (request: Request): Promise<void> => {
+    await messages.acknowledge(request.delivery)
+    await begin(request, undefined)
+    messages.endAcknowledged()
+  }
+
+  /** @param delivery - what to settle afterwards; undefined where that is done already. */
+  const begin = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {
+    const { message, task } = request
+    if (isExpired(message, clock.now())) {
+      refusals.expire(message, delivery)
+      return
+    }
+    tally.started++
+    const startedAt = clock.now()
+    if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)
+    const execution = execute(request, timeLimits(request, settings), {
+      hostname,
+      log,
+      settings,
+      store: (result) => messages.recorded(request, [result]),
+    })
+    if (!(execution.outcome instanceof Promise))
+      return conclude(request, delivery, execution.outcome, startedAt)
+    running.set(request.delivery, execution)
+    return execution.outcome.then((outcome) => {
+      // Handed back meanwhile, at a stop: it is somebody else's now.
+      if (!running.delete(request.delivery)) return
+      return conclude(request, delivery, outcome, startedAt)
+    })
+  }
+
+  const noteStarted = (request: Request): void => {
+    const { message, task } = request
+    if (!keepsResult(message, task, settings)) return
+    const info = { pid: process.pid, hostname }
+    messages.note(request, storedResult(message, settings, hostname, { status: 'STARTED', result: info }))
+  }
+
+  return {
+    run: (request) =>
+      acksLate(request.task, settings) ? begin(request, request.delivery) : runAcknowledged(request),
+    abort() {
+      const deliveries = [...running.keys()]
+      for (const execution of running.values()) execution.abort(new Error('the worker stops'))
+      running.clear()
+      if (deliveries.length > 0) {
+        log.warn(
+          { count: deliveries.length },
+          'tasks did not end in time; they are handed back and will run again',
+        )
+      }
+      return deliveries
+    },
+  }
+}
+
+function timeLimits({ message, task }: Request, settings: Settings): TimeLimits {
+  return {
+    hard: message.hardTimeLimit || (task.options.timeLimit ?? settings.taskTimeLimit),
+    soft: message.softTimeLimit || (task.options.softTimeLimit ?? settings.taskSoftTimeLimit),
+  }
+}
