@@ -38,7 +38,9 @@ export default class SummaryReporter extends MinimalReporter {
     unhandledErrors: readonly SerializedError[],
     reason: 'passed' | 'interrupted' | 'failed',
   ): void {
-    if (reason !== 'passed') super.onTestRunEnd(modules, unhandledErrors, reason)
+    // A run of tests that all passed may still have an error that none of them caught.
+    if (reason !== 'passed' || unhandledErrors.length > 0)
+      super.onTestRunEnd(modules, unhandledErrors, reason)
     const file = process.env.TEST_SUMMARY_FILE
     if (file !== undefined) writeFileSync(file, JSON.stringify(summarize(modules, unhandledErrors)))
   }

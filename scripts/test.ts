@@ -95,13 +95,17 @@ async function runVitest(args: readonly string[], env: Readonly<Record<string, s
       stdio: ['ignore', 'inherit', 'inherit'],
     },
   )
-  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const ending = await new Promise<string>((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`)),
+  )
   try {
     const summary = JSON.parse(await readFile(summaryFile, 'utf8')) as Summary
+    if (ending === 'code 0' || summary.failed > 0) return summary
     // Vitest fails for more reasons than a summary knows, such as a file that never came to its end.
-    return code === 0 || summary.failed > 0 ? summary : { ...summary, failed: 1 }
+    console.error(`FAILED: no test failed, and yet vitest ended with ${ending}`)
+    return { ...summary, failed: 1 }
   } catch {
-    console.error(`FAILED: vitest ended with ${code ?? 'a signal'} and no result`)
+    console.error(`FAILED: vitest ended with ${ending} and no result`)
     return FAILED
   } finally {
     await rm(summaryFile, { force: true })
