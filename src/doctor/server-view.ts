@@ -1,4 +1,5 @@
-import { nameOf, targetOf, type Target } from '../redis/connector.js'
+import { targetOf } from '../redis/connector.js'
+import { nameOf, type Target } from '../redis/target.js'
 import { observe, type Observation } from './observe.js'
 import type { Redis } from 'ioredis'
 

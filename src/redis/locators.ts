@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
-import { connectorFor, nameOf, type Locator, type Target } from './connector.js'
+import { connectorFor, type Locator } from './connector.js'
+import { nameOf, type Target } from './target.js'
 import { RedisConnectError } from './errors.js'
 import type { HostAndPort } from './url.js'
 

@@ -9,7 +9,8 @@ import {
   type TcpEndpoint,
   type TlsOptions,
 } from './url.js'
-import type { Locator, Target } from './connector.js'
+import type { Locator } from './connector.js'
+import type { Target } from './target.js'
 
 export interface RedisConnectionOptions {
   /** See `parseRedisUrl`. */

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { fullJitterMs } from '../backoff.js'
-import { connectorFor, nameOf, targetOf, type Locator, type Target } from './connector.js'
+import { connectorFor, targetOf, type Locator } from './connector.js'
+import { nameOf, type Target } from './target.js'
 
 const SWITCHED = '+switch-master'
 /** Not all clients of a fleet in the moment of the message. */

@@ -88,13 +88,16 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
   const persist = async (action: () => Promise<void>, isDone: () => boolean): Promise<void> => {
     let failures = 0
     while (!isDone() && !signal.aborted) {
+      const from = performance.now()
       try {
         await action()
         failures = 0
       } catch (error) {
         failures++
         if (failures === 1) log.warn({ err: error }, 'could not consume; trying again')
-        await clock.sleep(fullJitterMs(failures, BACKOFF), signal)
+        // What waited for a connection has paused already, and a pause may sleep over its return.
+        const pauseMs = fullJitterMs(failures, BACKOFF) - (performance.now() - from)
+        if (pauseMs > 0) await clock.sleep(pauseMs, signal)
       }
     }
   }

@@ -129,7 +129,7 @@ function createLink(client: Socket, upstream: Socket, delayMs: () => number): Li
   join(upstream, client)
 
   return {
-    closed: Promise.all([once(client, 'close'), once(upstream, 'close')]).then(() => undefined),
+    closed: Promise.all([closeOf(client), closeOf(upstream)]).then(() => undefined),
     enter(next) {
       mode = next
       for (const socket of [client, upstream]) {
@@ -139,4 +139,9 @@ function createLink(client: Socket, upstream: Socket, delayMs: () => number): Li
     },
     cut,
   }
+}
+
+/** Resolves also after an error. */
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()))
 }

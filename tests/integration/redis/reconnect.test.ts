@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Redis } from 'ioredis'
 import { closeRedis, openSingle, ready } from '../../../src/redis/connect.js'
 import { freePort } from '../../support/free-port.js'
@@ -92,5 +92,47 @@ describe('row 16: when a server comes back to 50 clients that wait for it', () =
     accepted = 0
     await sleep(2 * SECOND)
     expect(accepted / 2 / CLIENTS).toBeLessThan(5)
+  })
+})
+
+describe('row 2: a host from which nothing comes', () => {
+  it('row 2: is connected to as soon as it is back, not when the attempt that waits for it has run out', async () => {
+    const server = await startRedis()
+    const proxy = await startProxy({ port: server.port })
+    proxy.blackhole()
+    const client = openSingle({ url: `redis://127.0.0.1:${proxy.port}` }, 'test', '')
+    onTestFinished(() => closeRedis(client))
+    await once(client, 'connecting')
+    const patientUntil = performance.now() + 5 * SECOND
+    // Longer than any attempt beside the patient one.
+    await sleep(SECOND)
+    proxy.resume()
+    const from = performance.now()
+    await ready(client, { timeoutMs: 20_000 })
+    say(`connected ${Math.round(performance.now() - from)} ms after the host was back`)
+    expect(performance.now()).toBeLessThan(patientUntil - SECOND)
+  })
+
+  it('row 2: is waited for where it is only slow', async () => {
+    const server = await startRedis()
+    const proxy = await startProxy({ port: server.port })
+    // Each way, so that no attempt of those beside the first can succeed.
+    proxy.delay(500)
+    const client = openSingle({ url: `redis://127.0.0.1:${proxy.port}` }, 'test', '')
+    onTestFinished(() => closeRedis(client))
+    await ready(client, { timeoutMs: 20_000 })
+    expect(await client.ping()).toBe('PONG')
+    // All others were given up.
+    await vi.waitFor(() => expect(proxy.connections()).toBe(1), { timeout: 10_000 })
+  })
+
+  it('is named where it turns away one client too many', async () => {
+    const { url } = await startRedis({ args: ['--maxclients', '1'] })
+    const first = openSingle({ url }, 'test', '')
+    onTestFinished(() => closeRedis(first))
+    await ready(first)
+    const second = openSingle({ url }, 'test', '')
+    onTestFinished(() => closeRedis(second))
+    await expect(ready(second, { timeoutMs: 500 })).rejects.toThrow(/max number of clients/)
   })
 })
