@@ -1,6 +1,12 @@
-import { parseDocument, stringify, type ScalarTag, type SchemaOptions, type Tags } from 'yaml'
+import { createRequire } from 'node:module'
+import type * as Yaml from 'yaml'
+import type { ScalarTag, SchemaOptions, Tags } from 'yaml'
 import { UndecodableBodyError } from './errors.js'
 import { toPlainTree } from './plain-tree.js'
+
+const require = createRequire(import.meta.url)
+/** Loaded when the first YAML is met: it takes 5 MB, and most processes meet none. */
+const yaml = (): typeof Yaml => require('yaml') as typeof Yaml
 
 const FLOAT = 'tag:yaml.org,2002:float'
 const BOOL = 'tag:yaml.org,2002:bool'
@@ -55,7 +61,7 @@ export function formatYaml(value: unknown): string {
     integer: (integer) => integer,
     number: (number) => number,
   })
-  return stringify(tree, {
+  return yaml().stringify(tree, {
     ...PYYAML,
     // A member that happens to be named `<<` merges nothing.
     customTags: (tags) => pyyamlTags(tags).filter((tag) => typeof tag === 'string' || tag.tag !== MERGE),
@@ -75,7 +81,7 @@ export function formatYaml(value: unknown): string {
  */
 export function parseYaml(text: string): unknown {
   try {
-    const document = parseDocument(text, { ...PYYAML, intAsBigInt: true, logLevel: 'silent' })
+    const document = yaml().parseDocument(text, { ...PYYAML, intAsBigInt: true, logLevel: 'silent' })
     const fault = document.errors[0] ?? document.warnings[0]
     if (fault !== undefined) throw fault
     return document.toJS({ reviver: (_key, value: unknown) => narrowInteger(value) })
