@@ -28,8 +28,6 @@ export type SaveOutcome =
  * those of a beat that lost the lease without noticing.
  */
 export interface EntryStore {
-  /** The state of all entries that were ever led with. */
-  load(): Promise<ReadonlyMap<string, StoredEntry>>
   read(name: string): Promise<StoredEntry | undefined>
   /**
    * In one step: is `token` still the lease's, and the entry still at `revision` (undefined: not stored)?

@@ -11,8 +11,6 @@ export function memoryEntryStore(clock: Clock = systemClock): EntryStore {
   const isHolder = (token: string): boolean => lease?.token === token && clock.now() < lease.until
 
   return {
-    load: () => Promise.resolve(new Map([...texts].map(([name, text]) => [name, stored(text)]))),
-
     read(name) {
       const text = texts.get(name)
       return Promise.resolve(text === undefined ? undefined : stored(text))

@@ -26,11 +26,6 @@ export function redisEntryStore(redis: RedisClient, options: RedisEntryStoreOpti
   const stored = (text: string): StoredEntry => ({ state: decodeEntryState(text), revision: text })
 
   return {
-    async load() {
-      const texts = await redis.hgetall(entries)
-      return new Map(Object.entries(texts).map(([name, text]) => [name, stored(text)]))
-    },
-
     async read(name) {
       const text = await redis.hget(entries, name)
       return text === null ? undefined : stored(text)
