@@ -1,5 +1,5 @@
 import { ApiError } from './api-error.js'
-import { didYouMean } from '../app/did-you-mean.js'
+import { didYouMean } from '../did-you-mean.js'
 import type { Celery } from '../index.js'
 
 /** @throws ApiError 404 `TASK_NOT_ALLOWED` for a task that callers may not send. */

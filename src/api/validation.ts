@@ -1,4 +1,4 @@
-import { didYouMean } from '../app/did-you-mean.js'
+import { didYouMean } from '../did-you-mean.js'
 import { formatAnswer } from './format-answer.js'
 import { invalidRequest, type Fault } from './api-error.js'
 import { z } from 'zod'

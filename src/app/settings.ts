@@ -1,6 +1,6 @@
 import { InvalidArgumentError, LovageError, describeValue } from '../errors.js'
 import { createMessageSigner, type MessageSigner } from '../serialization/message-signature.js'
-import { didYouMean } from './did-you-mean.js'
+import { didYouMean } from '../did-you-mean.js'
 import { loadAuthSerializer } from './security.js'
 import { settingsSchema, type CheckedSettings, type CheckedTransportOptions } from './settings-schema.js'
 import type { z } from 'zod'

@@ -1,4 +1,4 @@
-import { describeChoices } from './closest-name.js'
+import { describeChoices } from './describe-choices.js'
 import { UnknownColumnError } from './errors.js'
 import { parseNumber } from './parse-number.js'
 import type { Metric } from './report.js'

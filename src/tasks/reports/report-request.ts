@@ -1,4 +1,4 @@
-import { describeChoices } from './closest-name.js'
+import { describeChoices } from './describe-choices.js'
 import { InvalidReportRequestError } from './errors.js'
 
 export const FORMATS = ['html', 'csv', 'json'] as const

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { didYouMean } from '../../../src/app/did-you-mean.js'
+import { didYouMean } from '../../src/did-you-mean.js'
 
 const KNOWN = ['taskDefaultQueue', 'taskRoutes', 'timezone', 'broker']
 
