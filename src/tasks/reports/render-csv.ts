@@ -1,3 +1,4 @@
+import Papa from 'papaparse'
 import { parseNumber } from './parse-number.js'
 import type { Report } from './report.js'
 
@@ -20,19 +21,23 @@ export function renderCsv(report: Report): string {
     ),
   ]
   const lines = [...report.groups, report.total].map(({ label, rows, metrics }) => [
-    textCell(label),
-    String(rows),
+    withoutFormula(label),
+    rows,
     ...report.metrics.flatMap(({ aggregates }, index) =>
-      aggregates.map((aggregate) => String(metrics[index]?.[aggregate] ?? '')),
+      aggregates.map((aggregate) => metrics[index]?.[aggregate]),
     ),
   ])
-  return [header.map(textCell), ...lines].map((cells) => `${cells.join(',')}\r\n`).join('')
+  const text = Papa.unparse([header.map(withoutFormula), ...lines], {
+    newline: '\r\n',
+    // Spreadsheets take the list separator of their country, or a tab, for the delimiter as well.
+    quotes: (cell: unknown) => typeof cell === 'string' && /^'|[;\t]/.test(cell),
+  })
+  return `${text}\r\n`
 }
 
-function textCell(text: string): string {
-  const isFormula = FORMULA_START.test(text) && !isPlainNumber(text)
-  const safe = isFormula ? `'${text}` : text
-  return isFormula || /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+/** Papa Parse's own escaping of formulas would take the label -5 for one. */
+function withoutFormula(text: string): string {
+  return FORMULA_START.test(text) && !isPlainNumber(text) ? `'${text}` : text
 }
 
 function isPlainNumber(text: string): boolean {
