@@ -1,5 +1,6 @@
 import { count, fault, ok, unseen, warning } from '../finding.js'
 import { factOrConfig } from '../server-view.js'
+import { usageCheck } from './usage.js'
 import type { ServerCheck } from '../subject.js'
 
 const POLICY = 'maxmemory-policy'
@@ -24,23 +25,15 @@ export const evictionPolicy: ServerCheck = {
   },
 }
 
-export const memory: ServerCheck = {
+export const memory = usageCheck({
   name: 'memory',
-  async look(view) {
-    if (view.info.kind === 'unseen') return unseen('memory', view.info.why)
-    const used = Number(view.info.value.get('used_memory'))
-    const limit = await factOrConfig(view, 'maxmemory', 'maxmemory')
-    if (Number.isNaN(used)) return unseen('memory', 'INFO tells no used_memory')
-    if (limit.kind === 'unseen') return ok('memory', `${inMegabytes(used)} used; limit not seen`)
-    const most = Number(limit.value)
-    if (!(most > 0)) return ok('memory', `${inMegabytes(used)} used, no limit`)
-    const share = used / most
-    const found = `${inMegabytes(used)} of ${inMegabytes(most)} used (${Math.round(share * 100)} %)`
-    const advice = 'raise maxmemory, keep results for less time (resultExpires), or work off the queues'
-    if (share >= 0.95) return fault('memory', found, advice)
-    return share >= 0.8 ? warning('memory', found, advice) : ok('memory', found)
-  },
-}
+  used: 'used_memory',
+  limit: 'maxmemory',
+  show: (used) => `${inMegabytes(used)} used`,
+  showShare: (used, most) =>
+    `${inMegabytes(used)} of ${inMegabytes(most)} used (${Math.round((used / most) * 100)} %)`,
+  advice: 'raise maxmemory, keep results for less time (resultExpires), or work off the queues',
+})
 
 export const evictions: ServerCheck = {
   name: 'evicted-keys',
