@@ -16,6 +16,13 @@ export interface Certificates {
   readonly otherCa: string
 }
 
+/** Arguments of a server that speaks TLS on this port; whether it wants certificates of its clients is left open. */
+export function tlsServerArgs(certificates: Certificates, port: number): string[] {
+  const { ca, serverCertificate, serverKey } = certificates
+  const files = ['--tls-cert-file', serverCertificate, '--tls-key-file', serverKey, '--tls-ca-cert-file', ca]
+  return ['--tls-port', String(port), ...files]
+}
+
 /**
  * Make an authority and certificates with `openssl`, in a directory that is removed when the test ends.
  *

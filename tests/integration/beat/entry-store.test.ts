@@ -1,32 +1,11 @@
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { EntryState, EntryStore } from '../../../src/beat/entry-store.js'
 import { memoryEntryStore } from '../../../src/beat/memory-entry-store.js'
 import { redisEntryStore } from '../../../src/beat/redis-entry-store.js'
 import { eventually } from '../../support/eventually.js'
-import { redisForTests, type SharedRedis } from '../../support/redis.js'
+import { redisOfFile } from './redis-of-file.js'
 
-let server: SharedRedis
-let redis: Redis
-let count = 0
-
-beforeAll(async () => {
-  server = await redisForTests()
-  redis = new Redis(server.url)
-})
-afterAll(async () => {
-  await redis.quit()
-  await server.stop()
-})
-
-function ownPrefix(): string {
-  count += 1
-  const prefix = `${server.prefix}${count}:`
-  onTestFinished(async () => {
-    await redis.del(`${prefix}lovage.beat.entries`, `${prefix}lovage.beat.lock`)
-  })
-  return prefix
-}
+const server = redisOfFile()
 
 const state: EntryState = { lastRunAt: new Date('2024-05-10T10:00:00.125Z'), totalRunCount: 3 }
 const claimed: EntryState = { ...state, totalRunCount: 4, unsentTick: new Date('2024-05-10T10:00:30Z') }
@@ -39,7 +18,7 @@ async function taken(store: EntryStore, ttlMs = 60_000): Promise<string> {
 
 describe.each([
   ['in memory', () => memoryEntryStore()],
-  ['on Redis', () => redisEntryStore(redis, { prefix: ownPrefix() })],
+  ['on Redis', () => redisEntryStore(server.redis, { prefix: server.ownPrefix() })],
 ])('an entry store %s', (_, createStore) => {
   it('gives its lease to one at a time', async () => {
     const store = createStore()
@@ -101,17 +80,17 @@ describe.each([
 
 describe('an entry store on Redis', () => {
   it('keeps entries as JSON in a hash that does not expire, and the lease in a key that does', async () => {
-    const prefix = ownPrefix()
-    const store = redisEntryStore(redis, { prefix })
+    const prefix = server.ownPrefix()
+    const store = redisEntryStore(server.redis, { prefix })
     const token = await taken(store)
     await store.save(token, 'daily', undefined, state)
 
-    expect(await redis.hgetall(`${prefix}lovage.beat.entries`)).toEqual({
+    expect(await server.redis.hgetall(`${prefix}lovage.beat.entries`)).toEqual({
       daily: '{"lastRunAt":"2024-05-10T10:00:00.125Z","totalRunCount":3}',
     })
-    expect(await redis.pttl(`${prefix}lovage.beat.entries`)).toBe(-1)
-    expect(await redis.get(`${prefix}lovage.beat.lock`)).toBe(token)
-    const ttlMs = await redis.pttl(`${prefix}lovage.beat.lock`)
+    expect(await server.redis.pttl(`${prefix}lovage.beat.entries`)).toBe(-1)
+    expect(await server.redis.get(`${prefix}lovage.beat.lock`)).toBe(token)
+    const ttlMs = await server.redis.pttl(`${prefix}lovage.beat.lock`)
     expect(ttlMs).toBeGreaterThan(50_000)
     expect(ttlMs).toBeLessThanOrEqual(60_000)
   })
@@ -119,9 +98,9 @@ describe('an entry store on Redis', () => {
   it.each(['nonsense', '[]', '{"lastRunAt":"yesterday","totalRunCount":1}', '{"lastRunAt":"2024-05-10"}'])(
     'says where it cannot read %j',
     async (text) => {
-      const prefix = ownPrefix()
-      await redis.hset(`${prefix}lovage.beat.entries`, 'daily', text)
-      expect(await redisEntryStore(redis, { prefix }).read('daily')).toEqual({
+      const prefix = server.ownPrefix()
+      await server.redis.hset(`${prefix}lovage.beat.entries`, 'daily', text)
+      expect(await redisEntryStore(server.redis, { prefix }).read('daily')).toEqual({
         state: undefined,
         revision: text,
       })

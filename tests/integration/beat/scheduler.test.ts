@@ -1,11 +1,10 @@
 import path from 'node:path'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readBeatSchedule } from '../../../src/beat/entry.js'
 import { redisEntryStore } from '../../../src/beat/redis-entry-store.js'
 import { startScheduler, type Scheduler } from '../../../src/beat/scheduler.js'
 import { eventually } from '../../support/eventually.js'
-import { redisForTests, type SharedRedis } from '../../support/redis.js'
+import { redisOfFile } from './redis-of-file.js'
 import { type RunningProcess, startProcess } from '../../support/start-process.js'
 
 const LEASE_MS = 600
@@ -16,30 +15,10 @@ interface Sent {
   readonly taskId: string
 }
 
-let server: SharedRedis
-let redis: Redis
-let count = 0
-
-beforeAll(async () => {
-  server = await redisForTests()
-  redis = new Redis(server.url)
-})
-afterAll(async () => {
-  await redis.quit()
-  await server.stop()
-})
-
-function ownPrefix(): string {
-  count += 1
-  const prefix = `${server.prefix}${count}:`
-  onTestFinished(async () => {
-    await redis.del(`${prefix}lovage.beat.entries`, `${prefix}lovage.beat.lock`, `${prefix}sent`)
-  })
-  return prefix
-}
+const server = redisOfFile()
 
 async function sentTo(prefix: string): Promise<Sent[]> {
-  const lines = await redis.lrange(`${prefix}sent`, 0, -1)
+  const lines = await server.redis.lrange(`${prefix}sent`, 0, -1)
   return lines.map((line) => JSON.parse(line) as Sent)
 }
 
@@ -65,7 +44,7 @@ describe('beats in processes of their own', () => {
       const sent = await sentTo(prefix)
       const pid = sent.at(-1)?.pid
       const beat = beats.find((beat) => beat.pid === pid)
-      const { tick = 'unsentTick' } = await redis.hgetall(`${prefix}lovage.beat.entries`)
+      const { tick = 'unsentTick' } = await server.redis.hgetall(`${prefix}lovage.beat.entries`)
       if (beat === undefined || tick.includes('unsentTick')) throw new Error(`${pid} sent last`)
       if (sent.filter((one) => one.pid === pid).length < sends) throw new Error(`${pid} has not sent enough`)
       return beat
@@ -73,7 +52,7 @@ describe('beats in processes of their own', () => {
   }
 
   it('send each tick once, also when leaders are killed, frozen and woken', async () => {
-    const prefix = ownPrefix()
+    const prefix = server.ownPrefix()
     const beats = [startBeat(prefix), startBeat(prefix), startBeat(prefix)]
 
     const killed = await leader(prefix, beats, 3)
@@ -106,7 +85,7 @@ describe('a scheduler on Redis', () => {
   function start(prefix: string, sent: string[], seconds: number): Scheduler {
     const scheduler = startScheduler({
       entries: readBeatSchedule({ tick: { task: 'demo.tick', schedule: seconds } }),
-      store: redisEntryStore(redis, { prefix }),
+      store: redisEntryStore(server.redis, { prefix }),
       send: (_, dueAt) => {
         sent.push(dueAt.toISOString())
         return Promise.resolve()
@@ -118,7 +97,7 @@ describe('a scheduler on Redis', () => {
   }
 
   it('goes on where the one before it was', async () => {
-    const prefix = ownPrefix()
+    const prefix = server.ownPrefix()
     const sent: string[] = []
     const first = start(prefix, sent, 0.2)
     await eventually(() => sent.length >= 2)
@@ -135,20 +114,20 @@ describe('a scheduler on Redis', () => {
   })
 
   it('gives its lease back when it stops', async () => {
-    const prefix = ownPrefix()
+    const prefix = server.ownPrefix()
     const scheduler = start(prefix, [], 60)
     await eventually(() => scheduler.isLeading())
-    expect(await redis.exists(`${prefix}lovage.beat.lock`)).toBe(1)
+    expect(await server.redis.exists(`${prefix}lovage.beat.lock`)).toBe(1)
     await scheduler.stop()
-    expect(await redis.exists(`${prefix}lovage.beat.lock`)).toBe(0)
+    expect(await server.redis.exists(`${prefix}lovage.beat.lock`)).toBe(0)
   })
 
   it('goes on when its lease was deleted', async () => {
-    const prefix = ownPrefix()
+    const prefix = server.ownPrefix()
     const sent: string[] = []
     start(prefix, sent, 0.2)
     await eventually(() => sent.length >= 1)
-    await redis.del(`${prefix}lovage.beat.lock`)
+    await server.redis.del(`${prefix}lovage.beat.lock`)
     const before = sent.length
     await eventually(() => sent.length >= before + 2)
     expect(new Set(sent).size).toBe(sent.length)

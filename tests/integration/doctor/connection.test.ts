@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { freePort } from '../../support/free-port.js'
-import { makeCertificates, type Certificates } from '../../support/certificates.js'
+import { makeCertificates, tlsServerArgs, type Certificates } from '../../support/certificates.js'
 import { startProxy } from '../../support/tcp-proxy.js'
 import { startRedis } from '../../support/redis-server.js'
 import { diagnose } from './diagnose.js'
@@ -69,17 +69,9 @@ describe('memory://', () => {
 })
 
 describe('TLS', () => {
-  const start = async ({ serverCertificate, serverKey, ca }: Certificates): Promise<number> => {
+  const start = async (certificates: Certificates): Promise<number> => {
     const port = await freePort()
-    const files = [
-      '--tls-cert-file',
-      serverCertificate,
-      '--tls-key-file',
-      serverKey,
-      '--tls-ca-cert-file',
-      ca,
-    ]
-    await startRedis({ args: ['--tls-port', String(port), '--tls-auth-clients', 'no', ...files] })
+    await startRedis({ args: [...tlsServerArgs(certificates, port), '--tls-auth-clients', 'no'] })
     return port
   }
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Redis } from 'ioredis'
 import { PublishError, TaskError, type AppOptions, type Celery } from '../../../src/index.js'
-import { makeCertificates } from '../../support/certificates.js'
+import { makeCertificates, tlsServerArgs } from '../../support/certificates.js'
 import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
@@ -198,18 +198,11 @@ describe('faults of celery-ts and node-celery-ts', () => {
   })
 
   it('rediss:// throws', async () => {
-    const { ca, serverCertificate, serverKey } = await makeCertificates()
+    const certificates = await makeCertificates()
     const port = await freePort()
-    const files = [
-      '--tls-cert-file',
-      serverCertificate,
-      '--tls-key-file',
-      serverKey,
-      '--tls-ca-cert-file',
-      ca,
-    ]
-    await startRedis({ args: ['--tls-port', String(port), '--tls-auth-clients', 'no', ...files] })
-    const app = testApp(`rediss://localhost:${port}/0?ssl_cert_reqs=required&ssl_ca_certs=${ca}`)
+    await startRedis({ args: [...tlsServerArgs(certificates, port), '--tls-auth-clients', 'no'] })
+    const query = `ssl_cert_reqs=required&ssl_ca_certs=${certificates.ca}`
+    const app = testApp(`rediss://localhost:${port}/0?${query}`)
     app.task('t', () => 'encrypted')
     await using _ = await app.startWorker()
     expect(await (await app.sendTask('t')).get({ timeout: WITHIN_MS })).toBe('encrypted')

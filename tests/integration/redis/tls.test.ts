@@ -14,7 +14,7 @@ import {
 } from '../../../src/redis/connect.js'
 import { InvalidRedisOptionsError, RedisUnavailableError } from '../../../src/redis/errors.js'
 import { eventually } from '../../support/eventually.js'
-import { makeCertificates, type Certificates } from '../../support/certificates.js'
+import { makeCertificates, tlsServerArgs, type Certificates } from '../../support/certificates.js'
 import { freeClusterPort, freePort } from '../../support/free-port.js'
 import { startRedis } from '../../support/redis-server.js'
 import { tempDir } from '../../support/temp-dir.js'
@@ -27,16 +27,12 @@ let stop: () => Promise<void>
 beforeAll(async () => {
   certificates = await makeCertificates()
   port = await freePort()
-  const server = await startRedis({ args: [...tlsArgs(port), '--tls-auth-clients', 'yes'] })
+  const server = await startRedis({
+    args: [...tlsServerArgs(certificates, port), '--tls-auth-clients', 'yes'],
+  })
   stop = () => server.stop()
 })
 afterAll(() => stop())
-
-function tlsArgs(tlsPort: number): string[] {
-  const { ca, serverCertificate, serverKey } = certificates
-  const files = ['--tls-cert-file', serverCertificate, '--tls-key-file', serverKey, '--tls-ca-cert-file', ca]
-  return ['--tls-port', String(tlsPort), ...files]
-}
 
 const clientQuery = (): string =>
   `ssl_certfile=${certificates.clientCertificate}&ssl_keyfile=${certificates.clientKey}`
@@ -235,7 +231,7 @@ describe('a TLS connection whose bytes are spoilt', () => {
   it('is given up at once and opened again; no error of its socket ends the process', async () => {
     const errors = uncaughtErrors()
     const tlsPort = await freePort()
-    await startRedis({ args: [...tlsArgs(tlsPort), ...OLD] })
+    await startRedis({ args: [...tlsServerArgs(certificates, tlsPort), ...OLD] })
     const proxy = await startSpoilingProxy(tlsPort)
     const url = `rediss://localhost:${proxy.port}?ssl_ca_certs=${certificates.ca}`
     const client = open({ url, socketTimeoutMs: 500 })
@@ -250,7 +246,9 @@ describe('a TLS connection whose bytes are spoilt', () => {
     const proxy = await startSpoilingProxy(tlsPort)
     const cluster = ['--cluster-enabled', 'yes', '--tls-cluster', 'yes', '--cluster-announce-ip', '127.0.0.1']
     const announce = ['--cluster-announce-tls-port', String(proxy.port), '--dir', await tempDir()]
-    const server = await startRedis({ args: [...tlsArgs(tlsPort), ...OLD, ...cluster, ...announce] })
+    const server = await startRedis({
+      args: [...tlsServerArgs(certificates, tlsPort), ...OLD, ...cluster, ...announce],
+    })
     const admin = open({ url: `redis://127.0.0.1:${server.port}` })
     await ready(admin)
     await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
