@@ -80,7 +80,10 @@ export class AsyncResult<Result = unknown> implements AsyncIterable<ResultMeta> 
     await this.#backend.forget([this.id])
   }
 
-  /** Every state from now on, the present one first; ends with the last. A state may come twice, none is missed at the end. */
+  /**
+   * Every state from now on in their order, the present one first; ends with the last. A state may come twice, none is
+   * missed at the end.
+   */
   [Symbol.asyncIterator](): AsyncIterator<ResultMeta> {
     return this.#backend.updates(this.id)[Symbol.asyncIterator]()
   }

@@ -1,7 +1,9 @@
 import { fullJitterMs } from '../backoff.js'
-import { closeRedis, type RedisClient } from '../redis/connect.js'
+import { closeRedis } from '../redis/connect.js'
+import type { Redis } from 'ioredis'
 import type { Log } from '../log.js'
 import type { ResultMeta } from '../serialization/result-meta.js'
+import { createWatcher, type StoredState, type Watcher } from './watcher.js'
 import type { Watch } from './watching.js'
 
 /**
@@ -10,6 +12,11 @@ import type { Watch } from './watching.js'
  * A result can be stored at any moment, so the order is: SUBSCRIBE, wait for its confirmation, then GET
  * (wire protocol, section 10.6); what is stored later is announced. After a reconnect the same is done for all
  * that are waited for. A waiter may therefore see the same meta twice, and never misses the last.
+ *
+ * Announcements and what was looked up come over two connections, of which either may lag. So what is announced from the
+ * look on is kept until it is known what it has to stand behind (`watcher.ts`). Where the look found a state that others
+ * will follow, that is known when the subscriber's connection has answered once more: what was announced before the
+ * look has come by then.
  */
 export interface ResultSubscriptions {
   readonly watch: Watch
@@ -18,7 +25,7 @@ export interface ResultSubscriptions {
 
 export interface ResultSubscriptionsOptions {
   /** Used for subscriptions only. */
-  readonly client: RedisClient
+  readonly client: Redis
   readonly channelOf: (taskId: string) => string
   /** Stored texts in the order of the ids. */
   readonly fetchMany: (taskIds: readonly string[]) => Promise<(Buffer | null)[]>
@@ -30,77 +37,87 @@ export interface ResultSubscriptionsOptions {
 
 const BACKOFF = { firstMs: 50, longestMs: 2000 }
 
-type Listener = (meta: ResultMeta) => void
-
 export function createResultSubscriptions(options: ResultSubscriptionsOptions): ResultSubscriptions {
   const { client, channelOf, log } = options
-  const listeners = new Map<string, Set<Listener>>()
+  const watchers = new Map<string, Set<Watcher>>()
   const taskIdOf = new Map<string, string>()
   const retries = new Set<NodeJS.Timeout>()
-  let fresh: string[] = []
+  let fresh: Watcher[] = []
 
-  const deliver = (taskId: string, stored: Buffer): void => {
-    const waiting = listeners.get(taskId)
-    if (waiting === undefined) return
-    let meta: ResultMeta
+  const read = (taskId: string, text: Buffer): ResultMeta | undefined => {
     try {
-      meta = options.parse(stored)
+      return options.parse(text)
     } catch (error) {
       log.warn({ err: error, taskId }, 'a stored result cannot be read')
-      return
+      return undefined
     }
-    for (const listener of [...waiting]) listener(meta)
   }
+  const isWatched = (watcher: Watcher): boolean => watchers.get(watcher.taskId)?.has(watcher) === true
 
-  const synchronize = async (taskIds: readonly string[], attempt = 1): Promise<void> => {
-    const awaited = taskIds.filter((taskId) => listeners.has(taskId))
+  const synchronize = async (some: readonly Watcher[], attempt = 1): Promise<void> => {
+    const looking = some.filter(isWatched)
     // When the connection is back, all that is waited for is looked up again.
-    if (awaited.length === 0 || client.status !== 'ready') return
+    if (looking.length === 0 || client.status !== 'ready') return
+    const taskIds = [...new Set(looking.map(({ taskId }) => taskId))]
+    const looks = looking.map((watcher) => watcher.look())
     try {
-      await client.subscribe(...awaited.map(channelOf))
-      const stored = await options.fetchMany(awaited)
-      stored.forEach((text, i) => {
-        if (text !== null) deliver(awaited[i] ?? '', text)
+      await client.subscribe(...taskIds.map(channelOf))
+      const texts = await options.fetchMany(taskIds)
+      const found = new Map<string, StoredState>()
+      texts.forEach((text, i) => {
+        const taskId = taskIds[i] ?? ''
+        const meta = text === null ? undefined : read(taskId, text)
+        if (text !== null && meta !== undefined) found.set(taskId, { text, meta })
       })
+      const open = looks.filter((look) => !look.found(found.get(look.taskId)))
+      if (open.length === 0) return
+      await client.ping()
+      for (const look of open) look.end()
     } catch (error) {
       log.debug({ err: error }, 'looking up awaited results was interrupted')
+      for (const look of looks) look.giveUp()
       // What was stored before the subscription is announced to nobody, so the look cannot be left out.
       const timer = setTimeout(
         () => {
           retries.delete(timer)
-          void synchronize(awaited, attempt + 1)
+          void synchronize(looking, attempt + 1)
         },
         fullJitterMs(attempt, BACKOFF),
       )
       retries.add(timer)
     }
   }
-  const synchronizeAll = (): void => void synchronize([...listeners.keys()])
+  const synchronizeAll = (): void => void synchronize([...watchers.values()].flatMap((set) => [...set]))
 
-  client.on('messageBuffer', (channel: Buffer, message: Buffer) => {
+  client.on('messageBuffer', (channel: Buffer, text: Buffer) => {
     const taskId = taskIdOf.get(channel.toString())
-    if (taskId !== undefined) deliver(taskId, message)
+    const waiting = taskId === undefined ? undefined : watchers.get(taskId)
+    if (taskId === undefined || waiting === undefined) return
+    const meta = read(taskId, text)
+    if (meta === undefined) return
+    for (const watcher of [...waiting]) watcher.announced({ text, meta })
   })
   client.on('ready', synchronizeAll)
   const lookAgain = options.lookAgainMs && setInterval(synchronizeAll, options.lookAgainMs).unref()
 
   const flush = (): void => {
-    const taskIds = fresh.filter((taskId) => listeners.has(taskId))
+    const some = fresh
     fresh = []
-    void synchronize(taskIds)
+    void synchronize(some)
   }
 
   return {
     watch(taskId, listener) {
-      const waiting = listeners.get(taskId) ?? new Set()
-      listeners.set(taskId, waiting.add(listener))
+      const watcher = createWatcher(taskId, listener)
+      const waiting = watchers.get(taskId) ?? new Set()
+      watchers.set(taskId, waiting.add(watcher))
       taskIdOf.set(channelOf(taskId), taskId)
       // Also for a second listener, who needs the present state as well as the first.
-      if (fresh.push(taskId) === 1) queueMicrotask(flush)
+      if (fresh.push(watcher) === 1) queueMicrotask(flush)
       return () => {
-        waiting.delete(listener)
-        if (waiting.size > 0 || listeners.get(taskId) !== waiting) return
-        listeners.delete(taskId)
+        waiting.delete(watcher)
+        if (waiting.size > 0 || watchers.get(taskId) !== waiting) return
+        watchers.delete(taskId)
         taskIdOf.delete(channelOf(taskId))
         if (client.status === 'ready') {
           client.unsubscribe(channelOf(taskId)).catch((error: unknown) => {
