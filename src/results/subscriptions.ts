@@ -69,9 +69,10 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
         const meta = text === null ? undefined : read(taskId, text)
         if (text !== null && meta !== undefined) found.set(taskId, { text, meta })
       })
-      const open = looks.filter((look) => !look.found(found.get(look.taskId)))
+      const open = looks.filter((look) => !look.found(found.get(look.taskId)) && watchers.has(look.taskId))
       if (open.length === 0) return
-      await client.ping()
+      // Subscribed to already; it is the answer that counts, and PING may be denied.
+      await client.subscribe(...open.map((look) => channelOf(look.taskId)))
       for (const look of open) look.end()
     } catch (error) {
       log.debug({ err: error }, 'looking up awaited results was interrupted')
