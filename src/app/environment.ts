@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { LovageError } from '../errors.js'
 import { isTimezone, oneOf } from './settings-schema.js'
-import { parseRedisUrl, type TlsOptions } from '../redis/url.js'
+import type { TlsOptions } from '../redis/endpoint.js'
+import { parseRedisUrl } from '../redis/url.js'
 import type { CelerySettings } from './settings.js'
 import type { LogLevel } from '../log.js'
 

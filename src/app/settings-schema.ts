@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { LovageError } from '../errors.js'
 import type { CredentialsProvider } from '../redis/credentials.js'
-import { parseRedisUrl, type TlsOptions } from '../redis/url.js'
+import type { TlsOptions } from '../redis/endpoint.js'
+import { parseRedisUrl } from '../redis/url.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { compileRoutes, type TaskRoutes } from './routing.js'
 

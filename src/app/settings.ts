@@ -9,7 +9,7 @@ import type { Serializer } from '../serialization/serializers.js'
 import type { CredentialsProvider } from '../redis/credentials.js'
 import type { RedisConnectionOptions } from '../redis/connect.js'
 import type { TaskRoutes } from './routing.js'
-import type { TlsOptions } from '../redis/url.js'
+import type { TlsOptions } from '../redis/endpoint.js'
 
 /** Celery's `broker_transport_options` for Redis. Whatever names a key has to be the same for all peers. */
 export interface BrokerTransportOptions {

@@ -1,7 +1,7 @@
 import type { BrokerKeys } from '../broker/keys.js'
 import type { Clock } from '../clock.js'
 import type { RedisClient, RedisConnectionOptions } from '../redis/connect.js'
-import type { RedisEndpoint } from '../redis/url.js'
+import type { RedisEndpoint } from '../redis/endpoint.js'
 import type { Settings } from '../app/settings.js'
 import type { Finding } from './finding.js'
 import type { Role } from './needs.js'

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { fullJitterMs } from '../backoff.js'
 import { silentLog, type Log } from '../log.js'
@@ -9,8 +8,8 @@ import { NO_PRIMARY } from './locators.js'
 import { keepLoggedIn } from './renew-login.js'
 import { routeTo, type RedisConnectionOptions, type Route } from './route.js'
 import { nameOf } from './target.js'
-import { explainTlsError } from './tls.js'
-import { parseRedisUrl, redactUrl } from './url.js'
+import { newOutlook, noteFault, outlookOf, watchOutages } from './outlook.js'
+import { parseRedisUrl } from './url.js'
 import { watchFailover } from './watch-failover.js'
 
 export type { RedisConnectionOptions } from './route.js'
@@ -29,19 +28,6 @@ export interface ReadyOptions {
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
-
-/** What is known of a client beside what ioredis knows. */
-interface Outlook {
-  /** Without its password. */
-  readonly url: string
-  lastError: Error | undefined
-  /** Whether it closes only to open again, which is no outage. */
-  isReopening: boolean
-  /** Aborts when the client is closed on purpose. */
-  readonly closed: AbortController
-}
-
-const outlooks = new WeakMap<RedisClient, Outlook>()
 
 /** Between attempts to connect; short enough that work goes on within a second of Redis being back. */
 const BACKOFF = { firstMs: 100, longestMs: 800 }
@@ -66,7 +52,7 @@ export function openRedis(
   const route = routeTo(options)
   const { seeds, locatorOfNode } = route
   if (seeds === undefined || locatorOfNode === undefined) return openSingle(options, purpose, '', log)
-  const outlook = newOutlook(options)
+  const outlook = newOutlook(options.url)
   const ownLog = log.child({ redis: outlook.url, connection: purpose })
   const client = new Cluster([...seeds], {
     redisOptions: {
@@ -102,7 +88,7 @@ export function openSingle(
 ): Redis {
   const route = routeTo(options)
   const locator = route.locatorOfKey(key)
-  const outlook = newOutlook(options)
+  const outlook = newOutlook(options.url)
   const ownLog = log.child({ redis: outlook.url, connection: purpose })
   const client = new Redis({
     ...commonOptions(route, purpose),
@@ -139,7 +125,7 @@ export async function ready(client: RedisClient, options: ReadyOptions = {}): Pr
   const { timeoutMs = 5000, signal } = options
   signal?.throwIfAborted()
   if (client.status === 'ready') return
-  const outlook = outlooks.get(client)
+  const outlook = outlookOf(client)
   const closed = outlook?.closed.signal
   const url = outlook?.url ?? 'Redis'
   if (closed?.aborted) throw new RedisUnavailableError(`the connection to ${url} was closed`)
@@ -183,7 +169,7 @@ export async function roundTripMs(client: RedisClient, timeoutMs: number): Promi
 
 /** Let pending replies come in and say goodbye, for at most a second. Never rejects; may be called again. */
 export async function closeRedis(client: RedisClient): Promise<void> {
-  outlooks.get(client)?.closed.abort()
+  outlookOf(client)?.closed.abort()
   if (client.status === 'end') return
   if (client.status === 'ready') {
     let timer: NodeJS.Timeout | undefined
@@ -236,55 +222,4 @@ function pauseMs(attempt: number): number {
 
 function keepName(host: string, callback: (error: null, address: string) => void): void {
   callback(null, host)
-}
-
-function newOutlook({ url }: RedisConnectionOptions): Outlook {
-  const closed = new AbortController()
-  // Any number of callers may wait for one connection.
-  setMaxListeners(0, closed.signal)
-  return { url: redactUrl(url), lastError: undefined, isReopening: false, closed }
-}
-
-function noteFault(outlook: Outlook): (error: Error) => void {
-  return (error) => {
-    outlook.lastError = error
-  }
-}
-
-function watchOutages(client: RedisClient, outlook: Outlook, log: Log): void {
-  client.setMaxListeners(0)
-  outlooks.set(client, outlook)
-  let isDown = false
-  let isFirstOfAttempt = true
-  const goDown = (): void => {
-    if (isDown || outlook.isReopening || outlook.closed.signal.aborted) return
-    isDown = true
-    log.warn({ err: outlook.lastError }, 'no connection to Redis; trying again until there is one')
-  }
-  client.on('connecting', () => {
-    isFirstOfAttempt = true
-  })
-  client.on('error', (error: ConnectionError) => {
-    const cause = error.lastNodeError ?? error
-    // ioredis notes the command that failed with its arguments.
-    delete cause.command
-    // Later errors of one attempt are consequences.
-    if (isFirstOfAttempt) outlook.lastError = explainTlsError(cause, outlook.url)
-    isFirstOfAttempt = false
-    outlook.isReopening = false
-    goDown()
-  })
-  client.on('close', goDown)
-  client.on('ready', () => {
-    outlook.lastError = undefined
-    outlook.isReopening = false
-    if (isDown) log.info({}, 'connected to Redis again')
-    isDown = false
-  })
-}
-
-interface ConnectionError extends Error {
-  /** Of a cluster: why the last of its nodes could not be reached. */
-  readonly lastNodeError?: ConnectionError
-  command?: unknown
 }

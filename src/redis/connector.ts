@@ -3,7 +3,7 @@ import { AbstractConnector, type RedisOptions } from 'ioredis'
 import { RedisConnectError } from './errors.js'
 import { openStream } from './open-stream.js'
 import { nameOf, type Target } from './target.js'
-import type { HostAndPort } from './url.js'
+import type { HostAndPort } from './endpoint.js'
 import type { RedisCredentials } from './credentials.js'
 
 /** Knows where to connect to. */

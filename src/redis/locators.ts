@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { connectorFor, type Locator } from './connector.js'
 import { nameOf, type Target } from './target.js'
 import { RedisConnectError } from './errors.js'
-import type { HostAndPort } from './url.js'
+import type { HostAndPort } from './endpoint.js'
 
 /** Replies of a server that no longer is, or not yet is, what a client has to talk to. */
 export const NO_PRIMARY = /(?:^|-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED)\b/

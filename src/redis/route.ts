@@ -2,13 +2,8 @@ import { fetchCredentials, type CredentialsProvider, type RedisCredentials } fro
 import { InvalidRedisOptionsError } from './errors.js'
 import { fixedLocator, sentinelLocator, slotLocator } from './locators.js'
 import { tlsFor } from './tls.js'
-import {
-  parseRedisUrl,
-  type HostAndPort,
-  type SocketEndpoint,
-  type TcpEndpoint,
-  type TlsOptions,
-} from './url.js'
+import type { HostAndPort, SocketEndpoint, TcpEndpoint, TlsOptions } from './endpoint.js'
+import { parseRedisUrl } from './url.js'
 import type { Locator } from './connector.js'
 import type { Target } from './target.js'
 

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import type { HostAndPort } from './url.js'
+import type { HostAndPort } from './endpoint.js'
 import type { RedisCredentials } from './credentials.js'
 
 /** One server, and what it takes to get in. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { InvalidRedisOptionsError, RedisConnectError } from './errors.js'
-import type { TlsOptions } from './url.js'
+import type { TlsOptions } from './endpoint.js'
 
 /**
  * What Node.js needs for TLS; undefined where neither the URL nor the options ask for it.

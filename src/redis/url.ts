@@ -1,96 +1,13 @@
 import { InvalidRedisUrlError } from './errors.js'
-
-/** How the server's certificate is checked and which one is shown to it; names and meaning are Celery's. */
-export interface TlsOptions {
-  /** `optional` is as strict as `required` for a client. @default 'required' */
-  readonly sslCertReqs?: 'required' | 'optional' | 'none' | undefined
-  /** File of the authorities to trust, PEM. @default those that Node.js trusts */
-  readonly sslCaCerts?: string | undefined
-  /** File of the client's certificate, PEM. */
-  readonly sslCertfile?: string | undefined
-  /** File of the client's private key, PEM. @default `sslCertfile`, which may hold both */
-  readonly sslKeyfile?: string | undefined
-  /** Whether the certificate has to be for the host of the URL. @default true */
-  readonly sslCheckHostname?: boolean | undefined
-}
-
-export interface HostAndPort {
-  readonly host: string
-  readonly port: number
-}
-
-interface Credentials {
-  readonly username: string | undefined
-  readonly password: string | undefined
-}
-
-interface Common extends Credentials {
-  readonly db: number
-  /** Milliseconds; `socket_timeout` of the query, which is in seconds. */
-  readonly socketTimeoutMs: number | undefined
-  /** Milliseconds; `socket_connect_timeout` of the query. */
-  readonly connectTimeoutMs: number | undefined
-}
-
-export interface TcpEndpoint extends Common, HostAndPort {
-  readonly kind: 'tcp'
-  /** Undefined: not encrypted. */
-  readonly tls: TlsOptions | undefined
-}
-
-export interface SocketEndpoint extends Common {
-  readonly kind: 'socket'
-  readonly path: string
-}
-
-export interface SentinelEndpoint extends Common {
-  readonly kind: 'sentinel'
-  readonly sentinels: readonly HostAndPort[]
-}
-
-export interface ClusterEndpoint extends Common {
-  readonly kind: 'cluster'
-  /** Some of its nodes; they name the others. */
-  readonly nodes: readonly HostAndPort[]
-  readonly tls: TlsOptions | undefined
-}
-
-/** Several servers of which one is used: the first in this order that can be. */
-export interface AlternativesEndpoint {
-  readonly kind: 'alternatives'
-  readonly endpoints: readonly (TcpEndpoint | SocketEndpoint)[]
-}
-
-export interface MemoryEndpoint {
-  readonly kind: 'memory'
-}
-
-/** Where a URL leads, one form for each kind of its schemes. */
-export type RedisEndpoint =
-  TcpEndpoint | SocketEndpoint | AlternativesEndpoint | SentinelEndpoint | ClusterEndpoint | MemoryEndpoint
-
-const SCHEMES = [
-  'redis',
-  'rediss',
-  'redis+socket',
-  'unix',
-  'sentinel',
-  'redis+cluster',
-  'rediss+cluster',
-  'memory',
-] as const
-type Scheme = (typeof SCHEMES)[number]
-
-/** Parts of a URL in the order of its text. Those that are missing are empty. */
-interface Parts {
-  readonly scheme: Scheme
-  readonly credentials: Credentials
-  /** What stands between the credentials and the path: `host:port`, for several hosts with `;` between them. */
-  readonly hosts: string
-  /** With its leading slash. */
-  readonly path: string
-  readonly query: ReadonlyMap<string, string>
-}
+import { decode, fault, splitUrl, splitUrls, TLS_KEYS, type Parts, type Scheme } from './split-url.js'
+import type {
+  Common,
+  HostAndPort,
+  RedisEndpoint,
+  SocketEndpoint,
+  TcpEndpoint,
+  TlsOptions,
+} from './endpoint.js'
 
 /**
  * Read a broker's or result backend's URL (wire protocol, section 1):
@@ -157,42 +74,6 @@ function readSingle(parts: Parts): TcpEndpoint | SocketEndpoint {
   return { kind: 'socket', ...common, path: decode(parts.path, 'path') }
 }
 
-/** `url` with its password replaced by `***`, also where the password was not encoded as it should be. */
-export function redactUrl(url: string): string {
-  return splitUrls(url)
-    .map((each) => each.replace(/^([^:]*:\/\/[^:@]*):.*@/s, '$1:***@'))
-    .join(';')
-}
-
-/** Several of them are separated by `;`, which a password may hold, too. */
-function splitUrls(url: string): string[] {
-  return url.split(/;(?=[a-z][a-z+]*:\/\/)/i)
-}
-
-function splitUrl(url: string): Parts {
-  const [, schemeText, rest = ''] = /^([^:/]*):\/\/(.*)$/s.exec(url) ?? []
-  const scheme = SCHEMES.find((known) => known === schemeText?.toLowerCase())
-  if (scheme === undefined) {
-    // Without a scheme the text may be anything, a password as well.
-    const found = schemeText === undefined ? 'none' : JSON.stringify(schemeText)
-    throw new InvalidRedisUrlError(`scheme of the URL: expected one of ${SCHEMES.join(', ')}, found ${found}`)
-  }
-  const end = rest.search(/[/?]/)
-  const authority = end === -1 ? rest : rest.slice(0, end)
-  const at = authority.lastIndexOf('@')
-  const [path = '', ...queries] = rest.slice(authority.length).split('?')
-  // What follows an unencoded / or ? of a password would be taken for a path or a query, and be shown.
-  const isSocket = scheme === 'redis+socket' || scheme === 'unix'
-  if ((at === -1 && rest.includes('@')) || (!isSocket && path.includes('@'))) throw unencoded()
-  return {
-    scheme,
-    credentials: at === -1 ? NOBODY : readCredentials(authority.slice(0, at)),
-    hosts: authority.slice(at + 1),
-    path,
-    query: readQuery(queries.join('?')),
-  }
-}
-
 /** Several URLs of one thing: all hosts, and of everything else what any of them says. */
 function join(one: Parts, other: Parts): Parts {
   if (one.scheme !== other.scheme) throw fault('scheme', `${one.scheme} for all hosts`, other.scheme)
@@ -204,15 +85,6 @@ function join(one: Parts, other: Parts): Parts {
     path: one.path.length > 1 ? one.path : other.path,
     query: new Map([...other.query, ...one.query]),
   }
-}
-
-const NOBODY: Credentials = { username: undefined, password: undefined }
-
-function readCredentials(text: string): Credentials {
-  const colon = text.indexOf(':')
-  const username = decode(colon === -1 ? text : text.slice(0, colon), 'user')
-  const password = colon === -1 ? '' : decode(text.slice(colon + 1), 'password')
-  return { username: username || undefined, password: password || undefined }
 }
 
 function readHosts(hosts: string, defaultPort: number): HostAndPort[] {
@@ -234,33 +106,6 @@ function readHost(text: string, defaultPort: number): HostAndPort {
     throw fault('port', 'a number from 1 to 65535', isNumber ? portText : undefined)
   }
   return { host: host || 'localhost', port }
-}
-
-const TLS_KEYS = ['ssl_cert_reqs', 'ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile', 'ssl_check_hostname']
-const TIMEOUT_KEYS = ['socket_timeout', 'socket_connect_timeout']
-const DATABASE_KEYS = ['virtual_host', 'db']
-/** Of redis-py, and without a meaning here: connections are kept alive, few, and opened again by themselves. */
-const IDLE_KEYS = [
-  'client_name',
-  'health_check_interval',
-  'max_connections',
-  'protocol',
-  'retry_on_timeout',
-  'socket_keepalive',
-]
-const QUERY_KEYS = [...TLS_KEYS, ...TIMEOUT_KEYS, ...DATABASE_KEYS, ...IDLE_KEYS]
-
-function readQuery(text: string): ReadonlyMap<string, string> {
-  const query = new Map<string, string>()
-  for (const pair of text.split('&')) {
-    if (pair === '') continue
-    const equals = pair.indexOf('=')
-    const key = equals === -1 ? pair : pair.slice(0, equals)
-    if (key.includes('@')) throw unencoded()
-    if (!QUERY_KEYS.includes(key)) throw fault('query key', `one of ${QUERY_KEYS.join(', ')}`, key)
-    query.set(key, equals === -1 ? '' : decode(pair.slice(equals + 1), key))
-  }
-  return query
 }
 
 function readCommon({ scheme, credentials, path, query }: Parts): Common {
@@ -342,25 +187,4 @@ function readBoolean(text: string | undefined, key: string): boolean | undefined
     default:
       throw fault(key, 'true or false', text ?? '')
   }
-}
-
-function decode(text: string, part: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // The text may be a secret.
-    throw new InvalidRedisUrlError(`${part} of the URL: expected percent-encoding, % itself as %25`)
-  }
-}
-
-function unencoded(): InvalidRedisUrlError {
-  return new InvalidRedisUrlError(
-    'user and password of the URL: expected reserved characters percent-encoded, / as %2F, ? as %3F, @ as %40',
-  )
-}
-
-/** @param found - Left out where it may be a part of a password, as everything before the path may be. */
-function fault(part: string, expected: string, found?: string): InvalidRedisUrlError {
-  const shown = found === undefined ? 'something else' : JSON.stringify(found)
-  return new InvalidRedisUrlError(`${part} of the URL: expected ${expected}, found ${shown}`)
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidRedisUrlError } from '../../../src/redis/errors.js'
-import { parseRedisUrl, redactUrl, type RedisEndpoint } from '../../../src/redis/url.js'
+import type { RedisEndpoint } from '../../../src/redis/endpoint.js'
+import { redactUrl } from '../../../src/redis/split-url.js'
+import { parseRedisUrl } from '../../../src/redis/url.js'
 
 const PLAIN = {
   username: undefined,
