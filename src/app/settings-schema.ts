@@ -107,7 +107,7 @@ const transportOptions = z.strictObject(
 )
 
 const resultTransportOptions = z.strictObject(
-  { globalKeyprefix: text.default(''), ...sentinel },
+  { globalKeyprefix: text.default(''), resultChordOrdered: flag.default(true), ...sentinel },
   'an object of transport options',
 )
 

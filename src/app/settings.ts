@@ -50,6 +50,11 @@ export interface ResultBackendTransportOptions {
    * `: _ - .` (wire protocol, section 9). @default ''
    */
   readonly globalKeyprefix?: string | undefined
+  /**
+   * `result_chord_ordered`: record the parts of chords by their index; the same for all peers. False is for Celery 4, and
+   * slower. @default true
+   */
+  readonly resultChordOrdered?: boolean | undefined
   /** `master_name`: see {@link BrokerTransportOptions}. */
   readonly masterName?: string | undefined
   /** `sentinel_kwargs` */

@@ -36,6 +36,8 @@ export function createBackend(settings: Settings, log: Log): ResultBackend {
   return createRedisBackend({
     connection: settings.backendConnection,
     globalKeyprefix: settings.resultBackendTransportOptions.globalKeyprefix,
+    isChordOrdered: settings.resultBackendTransportOptions.resultChordOrdered,
+    expiresSeconds: settings.resultExpires,
     serializer,
     log,
   })

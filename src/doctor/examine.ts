@@ -4,7 +4,7 @@ import { systemClock, type Clock } from '../clock.js'
 import { closeRedis, openRedis, ready, type RedisConnectionOptions } from '../redis/connect.js'
 import { parseRedisUrl } from '../redis/url.js'
 import { redactUrls } from '../log.js'
-import { resultKeyPrefix } from '../results/redis-backend.js'
+import { resultKeys } from '../results/keys.js'
 import { clients } from './checks/clients.js'
 import { clockSkew } from './checks/clock-skew.js'
 import { encryption, roundTrip } from './checks/connection.js'
@@ -109,7 +109,7 @@ async function examineUrl(
       ...{ uses, settings, connection, endpoint, role, client, servers, clock },
       queues: [...new Set(queues)],
       keys: brokerKeys(settings.brokerTransportOptions),
-      resultPrefix: resultKeyPrefix(settings.resultBackendTransportOptions.globalKeyprefix),
+      resultPrefix: resultKeys(settings.resultBackendTransportOptions.globalKeyprefix).task(''),
     }
     return await runChecks(subject)
   } catch (error) {

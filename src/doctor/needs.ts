@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { brokerKeys, type BrokerKeyOptions, type BrokerKeys } from '../broker/keys.js'
-import { resultKeyPrefix } from '../results/redis-backend.js'
+import { resultKeys, type ResultKeys } from '../results/keys.js'
 import type { Settings } from '../app/settings.js'
 import type { Use } from './subject.js'
 
@@ -36,6 +36,10 @@ export interface Places {
   readonly beatEntries: string
   /** Key of a result, and the channel on which it is announced. */
   readonly result: string
+  /** The same of a saved group; the keys of chords begin with it. */
+  readonly group: string
+  /** What those keys of a chord begin with that have to share a slot of a cluster with others. */
+  readonly besideGroup: string
 }
 
 type PlaceSettings = Pick<Settings, 'brokerTransportOptions' | 'resultBackendTransportOptions'>
@@ -43,7 +47,7 @@ type PlaceSettings = Pick<Settings, 'brokerTransportOptions' | 'resultBackendTra
 /** Names as processes with these settings use them. */
 export function placesOf(settings: PlaceSettings, queues: readonly string[]): Places {
   const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
-  return places(options, resultKeyPrefix(results.globalKeyprefix), queues, randomUUID())
+  return places(options, resultKeys(results.globalKeyprefix), queues, randomUUID())
 }
 
 /** The same as patterns of an ACL, which cover every consumer and result. */
@@ -57,13 +61,17 @@ export function patternsOf(settings: PlaceSettings, queues: readonly string[]): 
     unackedIndexKey: escapePattern(options.unackedIndexKey),
     unackedMutexKey: escapePattern(options.unackedMutexKey),
   }
-  const resultPrefix = escapePattern(resultKeyPrefix(results.globalKeyprefix))
-  return places(escaped, resultPrefix, queues.map(escapePattern), '*')
+  const keys = resultKeys(results.globalKeyprefix)
+  const resultPatterns = {
+    task: (id: string) => escapePattern(keys.task('')) + id,
+    group: (id: string) => escapePattern(keys.group('')) + id,
+  }
+  return places(escaped, resultPatterns, queues.map(escapePattern), '*')
 }
 
 function places(
   options: BrokerKeyOptions,
-  resultPrefix: string,
+  resultNames: Pick<ResultKeys, 'task' | 'group'>,
   queues: readonly string[],
   any: string,
 ): Places {
@@ -76,7 +84,9 @@ function places(
     held: keys.held(any),
     beatLock: `${options.globalKeyprefix}lovage.beat.lock`,
     beatEntries: `${options.globalKeyprefix}lovage.beat.entries`,
-    result: resultPrefix + any,
+    result: resultNames.task(any),
+    group: resultNames.group(any),
+    besideGroup: `{${resultNames.group(any)}`,
   }
 }
 
@@ -118,8 +128,8 @@ export function needsOf(
   // Beat sends, and asks for no result.
   if (uses.includes('results') && role !== 'beat') {
     needs.push(...awaiting(at, deployment))
-    if (role !== 'api') needs.push(...each('DEL', [at.result]))
-    if (role === 'worker') needs.push(...storing(at))
+    if (role !== 'api') needs.push(...each('DEL', [at.result]), ...grouping(at))
+    if (role === 'worker') needs.push(...storing(at), ...countingParts(at, deployment))
   }
   return needs
 }
@@ -256,6 +266,44 @@ function storing({ result }: Places): Need[] {
     ...each('SET', [result], ['']),
     ...each('GET', [result]),
     { command: 'PUBLISH', channels: [result], after: [''] },
+  ]
+}
+
+/** Groups that are saved, and chords that are started. */
+function grouping({ group }: Places): Need[] {
+  return [
+    ...each('SET', [group], ['']),
+    ...each('GET', [group]),
+    ...each('DEL', [group]),
+    { command: 'PUBLISH', channels: [group], after: [''] },
+  ]
+}
+
+function countingParts({ group, besideGroup }: Places, { isCluster }: Deployment): Need[] {
+  const beside = isCluster ? besideGroup : group
+  return [
+    ...scripts([group]),
+    ...scripts([beside]),
+    ...each('TYPE', [group]),
+    ...each('ZRANGEBYSCORE', [group], ['0', '0']),
+    ...each('ZADD', [group], ['0', '']),
+    ...each('ZREM', [group], ['']),
+    ...each('ZCARD', [group]),
+    ...each('ZRANGE', [group], ['0', '0']),
+    ...each('LLEN', [group]),
+    ...each('LRANGE', [group], ['0', '0']),
+    ...each('RPUSH', [group], ['']),
+    ...each('LINDEX', [group], ['0']),
+    ...each('LSET', [group], ['0', '']),
+    ...each('INCRBY', [group], ['1']),
+    ...each('EXPIRE', [group, beside], ['1']),
+    ...each('HGET', [beside], ['']),
+    ...each('HSET', [beside], ['', '']),
+    ...each('HSETNX', [beside], ['', '']),
+    ...each('SADD', [beside], ['']),
+    ...each('SET', [beside], ['']),
+    ...each('GET', [beside]),
+    ...each('DEL', [beside]),
   ]
 }
 

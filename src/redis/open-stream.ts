@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net';
+import type { Socket } from 'node:net'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { RedisConnectError } from './errors.js'

@@ -1,5 +1,7 @@
 import { parseResultMeta, type ResultMeta } from '../serialization/result-meta.js'
+import { createMemoryChords } from './memory-chords.js'
 import { streamUpdates, waitUntilReady, type Watch } from './watching.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Serializer } from '../serialization/serializers.js'
 import type { ResultBackend } from './result-backend.js'
 
@@ -11,6 +13,7 @@ interface Entry {
 /** Results in the memory of one process, for tests and a first try. @param serializer - As Celery's `result_serializer`. */
 export function createMemoryBackend(serializer?: Serializer): ResultBackend {
   const entries = new Map<string, Entry>()
+  const groups = new Map<string, ResultTuple>()
   const listeners = new Map<string, Set<(meta: ResultMeta) => void>>()
 
   const find = (taskId: string): ResultMeta | undefined => {
@@ -49,12 +52,23 @@ export function createMemoryBackend(serializer?: Serializer): ResultBackend {
       return Promise.resolve()
     },
     fetch: (taskId) => Promise.resolve(find(taskId)),
+    fetchMany: (taskIds) => Promise.resolve(taskIds.map(find)),
     forget(taskIds) {
       for (const taskId of taskIds) entries.delete(taskId)
       return Promise.resolve()
     },
     wait: (taskId, options) => waitUntilReady(watch, taskId, options),
     updates: (taskId, options) => streamUpdates(watch, taskId, options),
+    saveGroup(groupId, group) {
+      groups.set(groupId, group)
+      return Promise.resolve()
+    },
+    restoreGroup: (groupId) => Promise.resolve(groups.get(groupId)),
+    deleteGroup(groupId) {
+      groups.delete(groupId)
+      return Promise.resolve()
+    },
+    chords: createMemoryChords(serializer),
     ping: () => Promise.resolve(0),
     close: () => Promise.resolve(),
   }

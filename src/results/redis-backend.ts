@@ -9,10 +9,13 @@ import {
   type RedisConnectionOptions,
 } from '../redis/connect.js'
 import { isRefusal, loadScript } from '../redis/script.js'
-import { parseResultMeta } from '../serialization/result-meta.js'
+import { parseResultMeta, type ResultMeta } from '../serialization/result-meta.js'
 import { ResultBackendFullError, ResultRefusedError } from './errors.js'
 import { redactUrls, type Log } from '../log.js'
+import { createRedisChords } from './redis-chords.js'
 import { createResultSubscriptions, type ResultSubscriptions } from './subscriptions.js'
+import { resultKeys } from './keys.js'
+import { readStoredGroup, formatStoredGroup } from '../serialization/stored-group.js'
 import { streamUpdates, waitUntilReady } from './watching.js'
 import type { Serializer } from '../serialization/serializers.js'
 import type { ResultBackend, StoredResult } from './result-backend.js'
@@ -25,6 +28,10 @@ export interface RedisBackendOptions {
   readonly globalKeyprefix?: string
   /** Celery's `result_serializer`. @default 'json' */
   readonly serializer?: Serializer
+  /** Celery's `result_expires` for groups and chords: seconds; 0 keeps them for ever. @default 86400 */
+  readonly expiresSeconds?: number
+  /** Celery's `result_chord_ordered`: whether parts of chords are recorded with their index. @default true */
+  readonly isChordOrdered?: boolean
   readonly log: Log
 }
 
@@ -32,33 +39,39 @@ const LOOK_AGAIN_MS = 5000
 
 /** How many results one script call stores. */
 const MOST_PER_CALL = 500
+/** How many results one command fetches. */
+const MOST_PER_FETCH = 1000
 
 /** Results on Redis: Celery's keys, texts and channels (wire protocol, section 10). */
 export function createRedisBackend(options: RedisBackendOptions): ResultBackend {
-  const { connection } = options
-  const { serializer } = options
-  const prefix = resultKeyPrefix(options.globalKeyprefix ?? '')
-  const keyOf = (taskId: string): string => prefix + taskId
+  const { connection, serializer, expiresSeconds = 86_400, isChordOrdered = true } = options
+  const keys = resultKeys(options.globalKeyprefix ?? '', { isCluster: isCluster(connection) })
+  const keyOf = keys.task
   let opened: RedisClient | undefined
   // By the first who stores or asks: a program that only sends tasks has one connection.
   const open = (): RedisClient => (opened ??= openRedis(connection, 'results', options.log))
   let subscriptions: ResultSubscriptions | undefined
 
-  const fetchMany = async (taskIds: readonly string[]): Promise<(Buffer | null)[]> => {
+  const fetchTexts = async (taskIds: readonly string[]): Promise<(Buffer | null)[]> => {
     const client = open()
     await ready(client, {})
     if (client.isCluster) return Promise.all(taskIds.map((id) => client.getBuffer(keyOf(id))))
-    return client.mgetBuffer(...taskIds.map(keyOf))
+    const texts: (Buffer | null)[] = []
+    for (let first = 0; first < taskIds.length; first += MOST_PER_FETCH) {
+      texts.push(...(await client.mgetBuffer(taskIds.slice(first, first + MOST_PER_FETCH).map(keyOf))))
+    }
+    return texts
   }
+  const parse = (stored: Buffer): ResultMeta => parseResultMeta(stored, serializer)
   // Waiting costs a connection of its own, opened by the first who waits.
   const watch = (...args: Parameters<ResultSubscriptions['watch']>): (() => void) => {
     subscriptions ??= createResultSubscriptions({
       // On a cluster every node announces what was published on any of them, unless it loses its link to that.
-      client: openSingle(connection, 'result-waits', prefix, options.log),
+      client: openSingle(connection, 'result-waits', keyOf(''), options.log),
       lookAgainMs: isCluster(connection) ? LOOK_AGAIN_MS : undefined,
       channelOf: keyOf,
-      fetchMany,
-      parse: (stored) => parseResultMeta(stored, serializer),
+      fetchMany: fetchTexts,
+      parse,
       log: options.log,
     })
     return subscriptions.watch(...args)
@@ -85,8 +98,13 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     },
 
     async fetch(taskId) {
-      const [stored] = await fetchMany([taskId])
-      return stored ? parseResultMeta(stored, serializer) : undefined
+      const [stored] = await fetchTexts([taskId])
+      return stored ? parse(stored) : undefined
+    },
+
+    async fetchMany(taskIds) {
+      const texts = await fetchTexts(taskIds)
+      return texts.map((stored) => (stored ? parse(stored) : undefined))
     },
 
     async forget(taskIds) {
@@ -98,19 +116,43 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     wait: (taskId, waitOptions) => waitUntilReady(watch, taskId, waitOptions),
     updates: (taskId, waitOptions) => streamUpdates(watch, taskId, waitOptions),
 
+    async saveGroup(groupId, group) {
+      const client = open()
+      await ready(client)
+      const key = keys.group(groupId)
+      const text = formatStoredGroup(group, serializer)
+      const life = Math.floor(expiresSeconds)
+      await (life > 0 ? client.set(key, text, 'EX', life) : client.set(key, text))
+      await client.publish(key, text)
+    },
+
+    async restoreGroup(groupId) {
+      const client = open()
+      await ready(client)
+      const stored = await client.getBuffer(keys.group(groupId))
+      return stored ? readStoredGroup(stored, serializer) : undefined
+    },
+
+    async deleteGroup(groupId) {
+      const client = open()
+      await ready(client)
+      await client.del(keys.group(groupId))
+    },
+
+    chords: createRedisChords({
+      open,
+      keysOf: keys.chord,
+      expiresSeconds,
+      isOrdered: isChordOrdered,
+      serializer,
+    }),
+
     ping: (timeoutMs) => roundTripMs(open(), timeoutMs),
 
     async close() {
       await Promise.all([opened && closeRedis(opened), subscriptions?.close()])
     },
   }
-}
-
-/** What stands in front of a task id in the result's key and channel (wire protocol, sections 1 and 9). */
-export function resultKeyPrefix(globalKeyprefix: string): string {
-  if (globalKeyprefix === '') return 'celery-task-meta-'
-  const separator = /[:_\-.]$/.test(globalKeyprefix) ? '' : '_'
-  return `${globalKeyprefix}${separator}celery-task-meta-`
 }
 
 function storeSome(

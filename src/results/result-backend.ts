@@ -1,4 +1,6 @@
 import type { ResultMeta } from '../serialization/result-meta.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
+import type { Chords } from './chords.js'
 
 /** One state to store. `text` is the meta as JSON (or another result serializer's output), ready to write. */
 export interface StoredResult {
@@ -35,6 +37,8 @@ export interface ResultBackend {
   store(results: readonly StoredResult[], options?: StoreOptions): Promise<void>
   /** Undefined where nothing is stored: PENDING, or unknown. */
   fetch(taskId: string): Promise<ResultMeta | undefined>
+  /** The same for many, in their order and in few round trips. */
+  fetchMany(taskIds: readonly string[]): Promise<(ResultMeta | undefined)[]>
   forget(taskIds: readonly string[]): Promise<void>
   /**
    * Resolves with the meta as soon as its state is ready (SUCCESS, FAILURE, REVOKED).
@@ -44,6 +48,12 @@ export interface ResultBackend {
   wait(taskId: string, options?: WaitOptions): Promise<ResultMeta>
   /** Every state stored from now on, the present one first; ends after a ready state. */
   updates(taskId: string, options?: WaitOptions): AsyncIterable<ResultMeta>
+  /** Remember which tasks a group is made of, for as long as results are kept (wire protocol, section 11.1). */
+  saveGroup(groupId: string, group: ResultTuple): Promise<void>
+  /** Undefined where the group was never saved, or is forgotten. @throws UnreadableResultError */
+  restoreGroup(groupId: string): Promise<ResultTuple | undefined>
+  deleteGroup(groupId: string): Promise<void>
+  readonly chords: Chords
   ping(timeoutMs: number): Promise<number>
   close(): Promise<void>
 }

@@ -1,9 +1,9 @@
-import { Buffer } from 'node:buffer'
-import { LovageError, describeValue } from '../errors.js'
+import { describeValue } from '../errors.js'
 import { InvalidInstantError, UnreadableResultError } from './errors.js'
-import { formatJson, parseJson, type JsonForm } from './json.js'
+import { formatJson, type JsonForm } from './json.js'
 import { isPlainRecord } from './plain-record.js'
 import type { Serializer } from './serializers.js'
+import { decodeStored } from './stored-value.js'
 import { formatInstant, parseInstant } from './time.js'
 
 /** What is stored of a task (wire protocol, section 10.2), read into our names. */
@@ -144,20 +144,9 @@ function decodeMeta(
   stored: string | Uint8Array,
   serializer: Serializer | undefined,
 ): Record<string, unknown> {
-  let meta: unknown
-  try {
-    if (serializer !== undefined) meta = serializer.decode(bytesOf(stored))
-    else meta = parseJson(typeof stored === 'string' ? stored : Buffer.from(stored).toString('utf8'))
-  } catch (error) {
-    if (!(error instanceof LovageError)) throw error
-    throw new UnreadableResultError(`the stored result cannot be decoded: ${error.message}`, { cause: error })
-  }
+  const meta = decodeStored('the stored result', stored, serializer)
   if (isPlainRecord(meta)) return meta
   throw new UnreadableResultError(`a stored result must be an object, got ${describeValue(meta)}`)
-}
-
-function bytesOf(stored: string | Uint8Array): Uint8Array {
-  return typeof stored === 'string' ? Buffer.from(stored, 'utf8') : stored
 }
 
 function missing(name: string, value: unknown): string {

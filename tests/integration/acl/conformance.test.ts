@@ -8,7 +8,8 @@ import { silentLog } from '../../../src/log.js'
 import { createRedisBackend } from '../../../src/results/redis-backend.js'
 import { serializerNamed } from '../../../src/serialization/serializers.js'
 import { describeBroker } from '../broker/conformance.js'
-import { describeResultBackend } from '../results/conformance.js'
+import { describeGroupsAndChords } from '../results/chord-conformance.js'
+import { describeResultBackend, type MakeBackend } from '../results/conformance.js'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { startRedis, redisClient, type RedisServer } from '../../support/redis-server.js'
 import type { DeadLetterLimits } from '../../../src/broker/broker.js'
@@ -72,7 +73,7 @@ describe('row 38: a worker’s and an operator’s user is all that a broker nee
 })
 
 describe('row 38: a worker’s user is all that a result backend needs', () => {
-  describeResultBackend(async () => {
+  const makeBackend: MakeBackend = async () => {
     const backend = createRedisBackend({
       connection: { url: await userFor(['worker'], 'results', '') },
       serializer: serializerNamed('json'),
@@ -81,5 +82,7 @@ describe('row 38: a worker’s user is all that a result backend needs', () => {
     atTestEnd(() => backend.close())
     await backend.ping(5000)
     return backend
-  })
+  }
+  describeResultBackend(makeBackend)
+  describeGroupsAndChords(makeBackend)
 })

@@ -175,8 +175,9 @@ describe('row 38: the users of docs/acl.md', () => {
       return examined[0]?.findings.find(({ name }) => name === 'permissions')?.status
     }
     expect(await permissionsOf(role)).toBe('ok')
-    // All may send, all but beat may await, and an operator sees what the API shows.
-    const also: readonly Role[] = role === 'operator' ? ['producer', 'api'] : ['producer']
+    // All may send, all but beat may await, and a worker or an operator sees what the API shows.
+    const seesAll = role === 'operator' || role === 'worker'
+    const also: readonly Role[] = seesAll ? ['producer', 'api'] : ['producer']
     for (const other of ROLES) {
       if (other !== role && !also.includes(other)) expect(await permissionsOf(other), other).toBe('fault')
     }

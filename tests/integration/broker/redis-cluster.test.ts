@@ -6,6 +6,7 @@ import { silentLog } from '../../../src/log.js'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { startCluster, type RedisCluster } from '../../support/redis-cluster.js'
 import { testApp } from '../../support/test-app.js'
+import { describeGroupsAndChords } from '../results/chord-conformance.js'
 import { describeResultBackend, stored } from '../results/conformance.js'
 import { describeBroker, send, startConsumer, taskOf } from './conformance.js'
 import type { Broker } from '../../../src/broker/broker.js'
@@ -84,6 +85,7 @@ describe('row 6: a cluster of three primaries and three replicas', () => {
 
   describe('as result backend', () => {
     describeResultBackend(makeBackend)
+    describeGroupsAndChords(makeBackend)
 
     it('spreads results over all primaries', async () => {
       const backend = await makeBackend()

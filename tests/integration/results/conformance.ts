@@ -32,6 +32,15 @@ export function describeResultBackend(makeBackend: MakeBackend): void {
     expect(meta?.dateDone).toEqual(new Date('2026-11-20T21:06:50.028Z'))
   })
 
+  it('fetches many, in the order asked for', async () => {
+    const backend = await makeBackend()
+    const ids = Array.from({ length: 2500 }, () => randomUUID())
+    await backend.store(ids.filter((_, i) => i % 2 === 0).map((id, i) => stored(id, 'SUCCESS', i)))
+    const metas = await backend.fetchMany(ids)
+    expect(metas.map((meta) => meta?.result)).toEqual(ids.map((_, i) => (i % 2 === 0 ? i / 2 : undefined)))
+    expect(await backend.fetchMany([])).toEqual([])
+  })
+
   it('Must 10.1: does not overwrite a SUCCESS, but any other state', async () => {
     const backend = await makeBackend()
     const [done, failed] = [randomUUID(), randomUUID()]

@@ -60,7 +60,10 @@ describe('what a role needs', () => {
       keys: ['~_kombu.binding.celery', '~celery', '~celery??3', '~celery??6', '~celery??9'],
       channels: [],
     })
-    expect(aclRules('producer', ['results'], at, PLAIN).keys).toEqual(['~celery-task-meta-*'])
+    expect(aclRules('producer', ['results'], at, PLAIN).keys).toEqual([
+      '~celery-task-meta-*',
+      '~celery-taskset-meta-*',
+    ])
   })
 })
 
@@ -73,6 +76,7 @@ describe('patterns of keys', () => {
     expect(rulesFor('producer', settings, ['möhre', 'w*'])).toMatchObject({
       keys: [
         '~r_celery-task-meta-*',
+        '~r_celery-taskset-meta-*',
         '~{a\\[b}:_kombu.binding.m??hre',
         '~{a\\[b}:_kombu.binding.w\\*',
         '~{a\\[b}:m??hre',
@@ -80,7 +84,7 @@ describe('patterns of keys', () => {
         '~{a\\[b}:w\\*',
         '~{a\\[b}:w\\*:5',
       ],
-      channels: ['&r_celery-task-meta-*'],
+      channels: ['&r_celery-task-meta-*', '&r_celery-taskset-meta-*'],
     })
   })
 })
