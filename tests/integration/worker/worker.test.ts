@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { EventEmitter } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
+import { eventually } from '../../support/eventually.js'
 import {
   Celery,
   TaskError,
@@ -277,8 +278,11 @@ describe.each(['redis', 'memory'] as const)('worker on %s', (where) => {
   it('reports the states of a task that is followed', async () => {
     const app = makeApp(where, { taskTrackStarted: true })
     const seen: string[] = []
+    // A state that the next one replaces before anybody looks is told to nobody.
     const task = app.task('steps', { bind: true }, async (context) => {
+      await eventually(() => seen.includes('STARTED'))
       await context.updateState('PROGRESS', { current: 1 })
+      await eventually(() => seen.includes('PROGRESS'))
       return 'done'
     })
     const result = await task.delay()
