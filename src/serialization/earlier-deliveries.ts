@@ -1,5 +1,6 @@
 import { BadEnvelopeError } from './errors.js'
-import { markRedelivered, type Envelope } from './envelope.js'
+import { markRedelivered } from './mark-redelivered.js'
+import type { Envelope } from './envelope.js'
 import { findMembers, skipSpace } from './json-scanner.js'
 import { isPlainRecord } from './plain-record.js'
 import { parseInstant } from './time.js'

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Buffer } from 'node:buffer'
-import { decodePayload, type Envelope } from './envelope.js'
+import { decodePayload } from './decode-body.js'
+import type { Envelope } from './envelope.js'
 import { InvalidArgumentError } from '../errors.js'
 import { UntrustedMessageError } from './errors.js'
 

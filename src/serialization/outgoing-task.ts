@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { compress } from './compression.js'
-import { formatEnvelope } from './envelope.js'
+import { formatEnvelope } from './format-envelope.js'
 import { formatJson, type JsonForm } from './json.js'
 import { SIGNATURE_HEADER, type MessageSigner } from './message-signature.js'
 import { pythonReprArgs, pythonReprKwargs } from './python-repr.js'

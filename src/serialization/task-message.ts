@@ -1,5 +1,6 @@
 import { describeValue } from '../errors.js'
-import { decodeBody, type Envelope } from './envelope.js'
+import { decodeBody } from './decode-body.js'
+import type { Envelope } from './envelope.js'
 import { InvalidInstantError, InvalidTaskMessageError, NotATaskError } from './errors.js'
 import { SIGNATURE_HEADER } from './message-signature.js'
 import { isPlainRecord } from './plain-record.js'

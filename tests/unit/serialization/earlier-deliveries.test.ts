@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodeTaskMessage } from '../../../src/serialization/outgoing-task.js'
-import { markRedelivered, parseEnvelope } from '../../../src/serialization/envelope.js'
+import { markRedelivered } from '../../../src/serialization/mark-redelivered.js'
+import { parseEnvelope } from '../../../src/serialization/envelope.js'
 import {
   countLoss,
   forgetLosses,

@@ -4,13 +4,10 @@ import {
   ContentDisallowedError,
   UndecodableBodyError,
 } from '../../../src/serialization/errors.js'
-import {
-  decodeBody,
-  formatEnvelope,
-  markRedelivered,
-  parseEnvelope,
-  readDeliveryInfo,
-} from '../../../src/serialization/envelope.js'
+import { decodeBody } from '../../../src/serialization/decode-body.js'
+import { formatEnvelope } from '../../../src/serialization/format-envelope.js'
+import { markRedelivered } from '../../../src/serialization/mark-redelivered.js'
+import { parseEnvelope, readDeliveryInfo } from '../../../src/serialization/envelope.js'
 import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
 import { randomNumbers } from './random.js'
 import { pushedMessages, scenario } from './vectors.js'

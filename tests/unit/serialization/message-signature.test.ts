@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { markRedelivered, parseEnvelope } from '../../../src/serialization/envelope.js'
+import { markRedelivered } from '../../../src/serialization/mark-redelivered.js'
+import { parseEnvelope } from '../../../src/serialization/envelope.js'
 import { createMessageSigner, SIGNATURE_HEADER } from '../../../src/serialization/message-signature.js'
 import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
 import { encodeTaskMessage } from '../../../src/serialization/outgoing-task.js'

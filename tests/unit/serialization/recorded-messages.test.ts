@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { skipValue } from '../../../src/serialization/json-scanner.js'
-import { decodeBody, parseEnvelope, readDeliveryInfo } from '../../../src/serialization/envelope.js'
+import { decodeBody } from '../../../src/serialization/decode-body.js'
+import { parseEnvelope, readDeliveryInfo } from '../../../src/serialization/envelope.js'
 import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
 import { decodeTaskMessage } from '../../../src/serialization/task-message.js'
 import { recordedTexts, type Recorded } from './vectors.js'

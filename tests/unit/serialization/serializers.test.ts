@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidArgumentError } from '../../../src/errors.js'
 import { EncodeError, UndecodableBodyError } from '../../../src/serialization/errors.js'
-import { decodeBody, parseEnvelope } from '../../../src/serialization/envelope.js'
+import { decodeBody } from '../../../src/serialization/decode-body.js'
+import { parseEnvelope } from '../../../src/serialization/envelope.js'
 import { Decimal, Uuid } from '../../../src/serialization/python-types.js'
 import {
   resolveAcceptContent,
