@@ -13,7 +13,8 @@ export type {
   ParamsTaskOptions,
 } from './app/task-options.js'
 export type { CredentialsProvider, RedisCredentials } from './redis/credentials.js'
-export type { BrokerTransportOptions, CelerySettings, Settings } from './app/settings.js'
+export type { BrokerTransportOptions, CelerySettings } from './app/celery-settings.js'
+export type { Settings } from './app/settings.js'
 export type { RunningWorker, WorkerOptions, WorkerCounts } from './app/worker-options.js'
 export {
   Ignore,

@@ -27,7 +27,9 @@ export function oneOf<const Values extends readonly [string, ...string[]]>(
 }
 
 /** A check by a function of ours whose error says it all. */
-function passes<Value>(check: (value: Value) => unknown): (context: z.core.ParsePayload<Value>) => void {
+export function passes<Value>(
+  check: (value: Value) => unknown,
+): (context: z.core.ParsePayload<Value>) => void {
   return (context) => {
     try {
       check(context.value)

@@ -1,6 +1,6 @@
 import { CommanderError, type Command } from 'commander'
 import { EnvironmentError } from '../app/environment.js'
-import { SettingsError } from '../app/settings.js'
+import { SettingsError } from '../app/settings-error.js'
 import { InvalidArgumentError } from '../errors.js'
 import { redactUrls } from '../log.js'
 import { UsageError } from './errors.js'

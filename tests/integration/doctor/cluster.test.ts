@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { resolveSettings, type CelerySettings } from '../../../src/app/settings.js'
+import { resolveSettings } from '../../../src/app/settings.js'
+import type { CelerySettings } from '../../../src/app/celery-settings.js'
 import { aclRules, aclUserLines } from '../../../src/doctor/acl-rules.js'
 import { patternsOf } from '../../../src/doctor/needs.js'
 import { startCluster, type RedisCluster } from '../../support/redis-cluster.js'

@@ -1,5 +1,6 @@
 import { examine, type ExamineOptions } from '../../../src/doctor/examine.js'
-import { resolveSettings, type CelerySettings } from '../../../src/app/settings.js'
+import { resolveSettings } from '../../../src/app/settings.js'
+import type { CelerySettings } from '../../../src/app/celery-settings.js'
 import type { Finding } from '../../../src/doctor/finding.js'
 
 /** What the doctor finds at one URL, by the names of its findings. */

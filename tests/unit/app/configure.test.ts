@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Celery, InvalidArgumentError } from '../../../src/index.js'
-import { SettingsError } from '../../../src/app/settings.js'
+import { SettingsError } from '../../../src/app/settings-error.js'
 
 describe('app.configure', () => {
   it('replaces what it is given and keeps the rest', () => {

@@ -1,7 +1,9 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { resolveSettings, SettingsError, type CelerySettings } from '../../../src/app/settings.js'
+import { resolveSettings } from '../../../src/app/settings.js'
+import { SettingsError } from '../../../src/app/settings-error.js'
+import type { CelerySettings } from '../../../src/app/celery-settings.js'
 import { makeCertificates, makeSigner, type Signer } from '../../support/certificates.js'
 import { tempDir } from '../../support/temp-dir.js'
 

@@ -1,5 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { resolveSettings, SettingsError, type CelerySettings } from '../../../src/app/settings.js'
+import { resolveSettings } from '../../../src/app/settings.js'
+import { SettingsError } from '../../../src/app/settings-error.js'
+import type { CelerySettings } from '../../../src/app/celery-settings.js'
 import type { z } from 'zod'
 import type { settingsSchema } from '../../../src/app/settings-schema.js'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { environmentVariables } from '../../../src/app/environment.js'
+import { environmentVariables } from '../../../src/app/environment-variables.js'
 import { settingsSchema } from '../../../src/app/settings-schema.js'
 
 const ROOT = path.resolve(import.meta.dirname, '../../..')

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { resolveSettings, type CelerySettings } from '../../../src/app/settings.js'
+import { resolveSettings } from '../../../src/app/settings.js'
+import type { CelerySettings } from '../../../src/app/celery-settings.js'
 import { aclRules, type AclRules } from '../../../src/doctor/acl-rules.js'
 import { needsOf, patternsOf, placesOf, type Deployment, type Role } from '../../../src/doctor/needs.js'
 
