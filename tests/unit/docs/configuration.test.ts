@@ -48,7 +48,12 @@ describe('docs/configuration.md', () => {
   it('has every transport option with its default', () => {
     const { brokerTransportOptions: schema, resultBackendTransportOptions: results } = settingsSchema.shape
     expect(documented('option')).toEqual(actual(schema.parse({}), Object.keys(schema.unwrap().shape)))
-    expect(Object.keys(results.unwrap().shape)).toEqual(['globalKeyprefix', 'masterName', 'sentinelKwargs'])
+    expect(Object.keys(results.unwrap().shape)).toEqual([
+      'globalKeyprefix',
+      'resultChordOrdered',
+      'masterName',
+      'sentinelKwargs',
+    ])
   })
 
   it('has every environment variable with its default', () => {
