@@ -147,6 +147,11 @@ export interface CelerySettings {
    * what begins within moments; Celery's is 4
    */
   readonly workerPrefetchMultiplier?: number | undefined
+  /**
+   * Not of Celery: bytes of messages after which a worker claims no more until one is done with, be it waiting or
+   * running; 0: any number. One of any length is claimed where none is held. @default 134217728
+   */
+  readonly workerPrefetchMaxBytes?: number | undefined
   /** Not of Celery: seconds for which a worker that stops lets its tasks finish. @default 25 */
   readonly workerShutdownTimeout?: number | undefined
   /** Not of Celery: seconds without a sign of life after which a worker's messages are put back. @default 30 */

@@ -158,6 +158,9 @@ export const settingsSchema = z.strictObject(
 
     workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').default(100),
     workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').optional(),
+    workerPrefetchMaxBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes, an integer, 0 or more').default(
+      134_217_728,
+    ),
     workerShutdownTimeout: seconds.default(25),
     workerLease: moreThanZero.default(30),
 

@@ -127,8 +127,13 @@ export interface ConsumerOptions {
  */
 export interface Consumer {
   start(): Promise<void>
-  /** Take up to `limit` messages, due parked ones first, and record them as unacked. Does not wait. */
-  claim(limit: number): Promise<Claim>
+  /**
+   * Take up to `limit` messages, due parked ones first, and record them as unacked. Does not wait.
+   *
+   * @param maxBytes - Length of the envelopes together after which no more are taken; one is taken at least.
+   *   @default any
+   */
+  claim(limit: number, maxBytes?: number): Promise<Claim>
   /**
    * Resolves when there may be something to claim: a push to one of the queues, `timeoutMs` over, or
    * `signal` aborted. Never removes a message.
@@ -145,8 +150,10 @@ export interface Consumer {
    * @returns false where the message is no longer this consumer's.
    */
   begin(delivery: Delivery): Promise<boolean>
-  /** Put back at the front of its queue, marked redelivered: a stop. It does not count as a loss. */
+  /** Put back at the front of its queue, as it was: its task has not begun. */
   release(deliveries: readonly Delivery[]): Promise<void>
+  /** Put back at the front of its queue, marked redelivered: a stop ends its task. It does not count as a loss. */
+  releaseBegun(deliveries: readonly Delivery[]): Promise<void>
   /** Put back at the end of its queue, marked redelivered: a rejection with requeue. It counts as a loss. */
   requeue(delivery: Delivery): Promise<void>
   /** Move to the dead letters with a reason. */

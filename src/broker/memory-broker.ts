@@ -99,9 +99,21 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
     const order = claimOrder(queues, 'round_robin')
     const isMine = (tag: string): boolean => unacked.get(tag)?.consumerId === consumerId
 
-    const takeDue = (queue: string, limit: number): Delivery[] => {
+    const putBackInFront = (
+      deliveries: readonly Delivery[],
+      returned: (envelope: string) => string,
+    ): Promise<void> => {
+      for (const { tag, queue, envelope } of deliveries.toReversed()) {
+        if (isMine(tag) && unacked.delete(tag)) putBack(queue, returned(envelope), 'front')
+      }
+      return Promise.resolve()
+    }
+
+    const takeDue = (queue: string, room: Room): Delivery[] => {
       const waiting = parked.get(queue) ?? []
-      const due = waiting.filter(({ etaMs }) => etaMs <= Date.now()).slice(0, limit)
+      const due = waiting.filter(
+        ({ etaMs, delivery }) => etaMs <= Date.now() && room.take(delivery.envelope.length),
+      )
       parked.set(
         queue,
         waiting.filter((each) => !due.includes(each)),
@@ -116,10 +128,13 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       queue: string,
       step: number,
       limit: number,
+      room: Room,
       unreadable: UnreadableElement[],
     ): Delivery[] => {
       const list = listOf(queue, step)
-      const taken = list.splice(Math.max(0, list.length - limit)).toReversed()
+      const taken: string[] = []
+      while (taken.length < limit && list.length > 0 && room.take(list.at(-1)?.length ?? 0))
+        taken.push(list.pop() ?? '')
       return taken.flatMap((envelope) => {
         const sent = readTag(envelope)
         if (sent === undefined) {
@@ -139,22 +154,20 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
 
     return {
       start: () => Promise.resolve(),
-      claim(limit): Promise<Claim> {
+      claim(limit, maxBytes = Infinity): Promise<Claim> {
         const rotation = order.next(limit)
         const deliveries: Delivery[] = []
         const unreadable: UnreadableElement[] = []
-        const room = (): number => limit - deliveries.length
-        for (const queue of rotation.queues) deliveries.push(...takeDue(queue, room()))
+        const room = createRoom(limit, maxBytes)
+        for (const queue of rotation.queues) deliveries.push(...takeDue(queue, room))
         const inOrder = STEPS.flatMap((step) => rotation.queues.map((queue) => ({ queue, step })))
-        let lowShare = Math.min(rotation.lowShare, room())
+        let { lowShare } = rotation
         for (const { queue, step } of inOrder.toReversed()) {
-          const low = lowShare > 0 ? take(queue, step, lowShare, unreadable) : []
+          const low = take(queue, step, lowShare, room, unreadable)
           deliveries.push(...low)
           lowShare -= low.length
         }
-        for (const { queue, step } of inOrder) {
-          if (room() > 0) deliveries.push(...take(queue, step, room(), unreadable))
-        }
+        for (const { queue, step } of inOrder) deliveries.push(...take(queue, step, limit, room, unreadable))
         order.claimed(deliveries.length)
         const untilDue = untilDueMs(queues)
         const nextDueMs = untilDue === Infinity ? undefined : untilDue
@@ -190,13 +203,8 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       },
       // Whoever could lose it is gone with it.
       begin: (delivery) => Promise.resolve(isMine(delivery.tag)),
-      release(deliveries) {
-        for (const delivery of deliveries.toReversed()) {
-          if (!isMine(delivery.tag) || !unacked.delete(delivery.tag)) continue
-          putBack(delivery.queue, keepCount(delivery.envelope), 'front')
-        }
-        return Promise.resolve()
-      },
+      release: (deliveries) => putBackInFront(deliveries, (envelope) => envelope),
+      releaseBegun: (deliveries) => putBackInFront(deliveries, keepCount),
       requeue(delivery) {
         if (isMine(delivery.tag) && unacked.delete(delivery.tag)) {
           const loss = { at: new Date(), cause: 'REQUEUED', worker: workerOf(consumerId) } as const
@@ -213,7 +221,10 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       stop() {
         // In one process nobody else notices a lease that runs out, so what is still held goes back at once.
         const mine = [...unacked.values()].filter((each) => each.consumerId === consumerId)
-        return this.release(mine.map(({ delivery }) => delivery))
+        return putBackInFront(
+          mine.map(({ delivery }) => delivery),
+          keepCount,
+        )
       },
     }
   }
@@ -252,6 +263,24 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       closed = true
       wakeAll()
       return Promise.resolve()
+    },
+  }
+}
+
+/** What one claim may still take. */
+interface Room {
+  /** False where there is none for another message. */
+  take(bytes: number): boolean
+}
+
+function createRoom(limit: number, maxBytes: number): Room {
+  let [messagesLeft, bytesLeft] = [limit, maxBytes]
+  return {
+    take(bytes) {
+      if (messagesLeft <= 0 || bytesLeft <= 0) return false
+      messagesLeft--
+      bytesLeft -= bytes
+      return true
     },
   }
 }

@@ -16,18 +16,19 @@ export interface PutBackItem {
 }
 
 /**
- * On what ground a message is put back; each item is, only while that still holds. All but a release, which is
- * part of a graceful stop, counts as a loss.
+ * On what ground a message is put back; each item is, only while that still holds. All count as a loss, but for what a
+ * worker hands back by itself: `released` before its task began, `begun` at a stop that ends it.
  */
 export type PutBackClaim =
-  | { readonly kind: 'released' | 'requeued'; readonly consumerId: string }
+  | { readonly kind: 'released' | 'begun' | 'requeued'; readonly consumerId: string }
   | { readonly kind: 'expired'; readonly consumerId: string }
   | { readonly kind: 'overdue'; readonly before: string }
 
 const MOST_PER_CALL = 200
 
 /**
- * Return unacked messages to the list of their priority, marked redelivered (wire protocol, section 7.3).
+ * Return unacked messages to the list of their priority, marked redelivered (wire protocol, section 7.3) unless their
+ * task has not begun.
  *
  * They are read next, in the reverse order of `items`; one that is requeued goes to the end of the line.
  *
@@ -42,7 +43,7 @@ export async function putBack(
 ): Promise<number> {
   const holder = claim.kind === 'overdue' ? '' : claim.consumerId
   const subject = claim.kind === 'overdue' ? claim.before : claim.consumerId
-  const ground = claim.kind === 'released' || claim.kind === 'requeued' ? 'held' : claim.kind
+  const ground = claim.kind === 'overdue' || claim.kind === 'expired' ? claim.kind : 'held'
   const end = claim.kind === 'requeued' ? 'back' : 'front'
   let total = 0
   let first = 0
@@ -68,6 +69,8 @@ function returned(envelope: string, claim: PutBackClaim): string {
   try {
     switch (claim.kind) {
       case 'released':
+        return envelope
+      case 'begun':
         return keepCount(envelope)
       case 'requeued':
         return countLoss(envelope, { at, cause: 'REQUEUED', worker: workerOf(claim.consumerId) })

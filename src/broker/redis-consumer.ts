@@ -80,13 +80,16 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   const lists = queues.flatMap((queue) => keys.lists(queue))
 
   const putBackHeld = async (
-    kind: 'released' | 'requeued',
+    kind: 'released' | 'begun' | 'requeued',
     deliveries: readonly Delivery[],
   ): Promise<void> => {
     const items: PutBackItem[] = deliveries.map(({ tag, queue, envelope }) => ({ tag, queue, envelope }))
     await putBack(client, keys, prioritySteps, { kind, consumerId }, items)
     hands.letGo(items.map(({ tag }) => tag))
   }
+  // Each is pushed to the front, so the one to be read first has to be pushed last.
+  const putBackInFront = (kind: 'released' | 'begun', deliveries: readonly Delivery[]): Promise<void> =>
+    putBackHeld(kind, deliveries.filter((each) => hands.holds(each)).toReversed())
   /** Whatever fails here is made up for when the next dead letter comes. */
   const trim = async (): Promise<void> => {
     try {
@@ -104,7 +107,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       await upkeep.start()
     },
 
-    async claim(limit) {
+    async claim(limit, maxBytes = Infinity) {
       // Whoever is told at once that there is no connection would sleep over its return.
       if (client.status !== 'ready') await ready(client, { timeoutMs: PATIENCE_MS })
       const most = Math.min(limit, MOST_PER_CLAIM)
@@ -121,7 +124,8 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
         ...prioritySteps.flatMap((step) => rotation.queues.map((queue) => keys.list(queue, step))),
       ]
       const lease = [consumerId, options.leaseMs / 1000]
-      const claimArgs = [most, rotation.lowShare, randomUUID(), ...lease, ...rotation.queues]
+      const bytes = Math.max(1, Math.min(Math.floor(maxBytes), Number.MAX_SAFE_INTEGER))
+      const claimArgs = [most, rotation.lowShare, randomUUID(), ...lease, bytes, ...rotation.queues]
       const reply = await claimScript.run(client, claimKeys, claimArgs).catch((error: unknown) => {
         // Without an answer nobody knows whether it was executed.
         if (!isRefusal(error)) hands.suspect()
@@ -166,9 +170,8 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       return isHeld
     },
 
-    // Each is pushed to the front, so the one to be read first has to be pushed last.
-    release: (deliveries) =>
-      putBackHeld('released', deliveries.filter((each) => hands.holds(each)).toReversed()),
+    release: (deliveries) => putBackInFront('released', deliveries),
+    releaseBegun: (deliveries) => putBackInFront('begun', deliveries),
 
     async requeue(delivery) {
       if (!hands.holds(delivery)) return

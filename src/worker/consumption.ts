@@ -15,6 +15,9 @@ export interface ConsumptionParts {
   readonly consumer: Consumer
   readonly prefetch: Prefetch
   readonly held: () => number
+  /** Length of the messages that are in memory at most, but for one of any length. */
+  readonly maxBytes: number
+  readonly heldBytes: () => number
   /** Register a listener to be called whenever fewer are held than before. */
   readonly onHeldDecrease: (listener: () => void) => void
   readonly onDelivery: (delivery: Delivery) => void
@@ -25,13 +28,14 @@ export interface ConsumptionParts {
 const BACKOFF = { firstMs: 25, longestMs: 500 }
 const FOREVER_MS = 2 ** 31 - 1
 
-/** A claim that found less than it asked for has emptied the queues. */
-interface FullOrShort extends Claim {
+interface Found extends Claim {
+  /** It found less than it asked for, and has emptied the queues. */
   readonly isShort: boolean
+  readonly bytes: number
 }
 
 export function createConsumption(parts: ConsumptionParts): Consumption {
-  const { consumer, prefetch, held, clock, log } = parts
+  const { consumer, prefetch, held, maxBytes, heldBytes, clock, log } = parts
   const stopping = new AbortController()
   const { signal } = stopping
   let onRoom: (() => void) | undefined
@@ -49,29 +53,33 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
     })
 
   /** A claim under way, asked for while its predecessor's messages begin to run. */
-  let ahead: Promise<FullOrShort> | undefined
+  let ahead: Promise<Found> | undefined
 
-  const claim = async (room: number): Promise<FullOrShort> => {
+  const claim = async (room: number, bytesLeft: number): Promise<Found> => {
     const asked = Math.min(room, prefetch.claimSize())
     const askedAt = performance.now()
-    const found = await consumer.claim(asked)
+    const found = await consumer.claim(asked, bytesLeft)
     prefetch.claimed(performance.now() - askedAt)
-    return { ...found, isShort: found.deliveries.length + found.unreadable.length < asked }
+    const bytes = found.deliveries.reduce((sum, { envelope }) => sum + envelope.length, 0)
+    const isFull = found.deliveries.length + found.unreadable.length >= asked || bytes >= bytesLeft
+    return { ...found, bytes, isShort: !isFull }
   }
 
   const step = async (): Promise<void> => {
     const free = prefetch.limit() - held()
-    if (ahead === undefined && free <= 0) {
+    const freeBytes = maxBytes - heldBytes()
+    if (ahead === undefined && (free <= 0 || freeBytes <= 0)) {
       await moreRoom()
       return
     }
-    const claimed = ahead ?? claim(free)
+    const claimed = ahead ?? claim(free, freeBytes)
     ahead = undefined
-    const { deliveries, unreadable, nextDueMs, isShort } = await claimed
+    const { deliveries, bytes, unreadable, nextDueMs, isShort } = await claimed
     // Redis works on the next claim while these run; what is about to be held counts already.
     const left = prefetch.limit() - held() - deliveries.length
-    if (!isShort && !signal.aborted && left > 0) {
-      ahead = claim(left)
+    const leftBytes = maxBytes - heldBytes() - bytes
+    if (!isShort && !signal.aborted && left > 0 && leftBytes > 0) {
+      ahead = claim(left, leftBytes)
       // Awaited, and its failure met, in the next step.
       ahead.catch(() => undefined)
     }

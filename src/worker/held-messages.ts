@@ -13,6 +13,8 @@ export interface Load {
   readonly held: number
   /** The same, and tasks that run although their message is acknowledged. */
   readonly unfinished: number
+  /** Length of the messages that are claimed and not acknowledged yet. */
+  readonly heldBytes: number
   /** How many tasks ended since the start. */
   readonly ended: number
   /** Call `listener` whenever fewer are held than before. */
@@ -26,9 +28,9 @@ export interface Load {
  */
 export interface HeldMessages extends Load {
   /** One was claimed. */
-  take(): void
+  take(delivery: Delivery): void
   /** One turned out to be another's. */
-  letGo(this: void): void
+  letGo(this: void, delivery: Delivery): void
   /** Store results, if there are any, and acknowledge the message, if `delivery` says that this is still to be done. */
   settle(message: TaskMessage, delivery: Delivery | undefined, results?: readonly StoredResult[]): void
   /** Store a state in which the message stays held. */
@@ -43,8 +45,10 @@ export interface HeldMessages extends Load {
   bury(delivery: Delivery, reason: DeadLetterReason, taskId?: string): void
   /** Others may have a slot for what waits for one here. */
   handBack(deliveries: readonly Delivery[]): Promise<void>
-  /** Hand back at the stop: tried once, and they count no more. */
+  /** Hand back at the stop what has not begun: tried once, and they count no more. */
   release(deliveries: readonly Delivery[]): Promise<void>
+  /** The same with what runs. */
+  releaseBegun(deliveries: readonly Delivery[]): Promise<void>
 }
 
 export interface HeldMessagesParts {
@@ -70,24 +74,41 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
   /** The outcome is known and being recorded. */
   let settling = 0
   let acknowledgedRunning = 0
+  let heldBytes = 0
   let ended = 0
   let onRoom: (() => void) | undefined
 
   const held = (): number => claimed + Math.max(0, settling - MOST_SETTLING)
-  const letGo = (): void => {
-    claimed--
+  /** Their text is kept no more. */
+  const drop = (deliveries: readonly Delivery[]): void => {
+    for (const { envelope } of deliveries) heldBytes -= envelope.length
     onRoom?.()
   }
-  const settled = (): void => {
-    settling--
-    onRoom?.()
+  const letGo = (delivery: Delivery): void => {
+    claimed--
+    drop([delivery])
   }
   /** What recording a state of this message's task frees at last. */
   const frees = (delivery: Delivery): number => (sharesMemory ? delivery.envelope.length : 0)
   /** Do what cannot be batched. */
-  const handOver = async (what: string, action: () => Promise<void>, onDone = letGo): Promise<void> => {
+  const handOver = async (
+    what: string,
+    deliveries: readonly Delivery[],
+    action: () => Promise<void>,
+  ): Promise<void> => {
     const done = await persist(`${what} a message`, action, persistence)
-    if (done !== undefined) onDone()
+    if (done === undefined) return
+    claimed -= deliveries.length
+    drop(deliveries)
+  }
+  const once = async (deliveries: readonly Delivery[], action: () => Promise<void>): Promise<void> => {
+    if (deliveries.length === 0) return
+    try {
+      await action()
+    } catch (error) {
+      // They stay in unacked: whoever notices that this lease has run out puts them back.
+      log.error({ err: error, count: deliveries.length }, 'could not hand messages back at the stop')
+    }
   }
 
   return {
@@ -97,14 +118,18 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
     get unfinished() {
       return held() + acknowledgedRunning
     },
+    get heldBytes() {
+      return heldBytes
+    },
     get ended() {
       return ended
     },
     onRoom(listener) {
       onRoom = listener
     },
-    take() {
+    take({ envelope }) {
       claimed++
+      heldBytes += envelope.length
     },
     letGo,
     settle(message, delivery, results = []) {
@@ -112,10 +137,15 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
         if (results.length > 0) settler.add({ results, message })
         return
       }
+      const onSettled = (): void => {
+        settling--
+        drop([delivery])
+      }
       settling++
-      settler.add({ results, message, frees: frees(delivery), ack: delivery.tag, onSettled: settled })
+      settler.add({ results, message, frees: frees(delivery), ack: delivery.tag, onSettled })
       ended++
-      letGo()
+      claimed--
+      onRoom?.()
     },
     note({ message, delivery }, result) {
       settler.add({ results: [result], message, frees: frees(delivery) })
@@ -124,43 +154,29 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
       new Promise((resolve) => {
         settler.add({ results, message, frees: frees(delivery), onSettled: resolve })
       }),
-    async acknowledge({ tag }) {
-      await new Promise<void>((resolve) => settler.add({ ack: tag, onSettled: resolve }))
+    async acknowledge(delivery) {
+      await new Promise<void>((resolve) => settler.add({ ack: delivery.tag, onSettled: resolve }))
       acknowledgedRunning++
-      letGo()
+      letGo(delivery)
     },
     endAcknowledged() {
       acknowledgedRunning--
       ended++
       onRoom?.()
     },
-    park: (delivery, until) => void handOver('park', () => consumer.park(delivery, until)),
-    requeue: (delivery) => void handOver('requeue', () => consumer.requeue(delivery)),
+    park: (delivery, until) => void handOver('park', [delivery], () => consumer.park(delivery, until)),
+    requeue: (delivery) => void handOver('requeue', [delivery], () => consumer.requeue(delivery)),
     bury(delivery, reason, taskId) {
       tally.deadLettered++
       log.error({ taskId, queue: delivery.queue, code: reason.code }, `message refused: ${reason.message}`)
-      void handOver('bury', () => consumer.bury(delivery, reason))
+      void handOver('bury', [delivery], () => consumer.bury(delivery, reason))
     },
     async handBack(deliveries) {
       if (deliveries.length === 0) return
-      await handOver(
-        'hand back',
-        () => consumer.release(deliveries),
-        () => {
-          claimed -= deliveries.length
-          onRoom?.()
-        },
-      )
+      await handOver('hand back', deliveries, () => consumer.release(deliveries))
     },
-    async release(deliveries) {
-      if (deliveries.length === 0) return
-      try {
-        await consumer.release(deliveries)
-      } catch (error) {
-        // They stay in unacked: whoever notices that this lease has run out puts them back.
-        log.error({ err: error, count: deliveries.length }, 'could not hand messages back at the stop')
-      }
-    },
+    release: (deliveries) => once(deliveries, () => consumer.release(deliveries)),
+    releaseBegun: (deliveries) => once(deliveries, () => consumer.releaseBegun(deliveries)),
   }
 }
 

@@ -61,7 +61,7 @@ export function createIntake(parts: IntakeParts): Intake {
   }
 
   return (delivery) => {
-    messages.take()
+    messages.take(delivery)
     let found: ReadDelivery
     try {
       found = read(delivery.envelope)

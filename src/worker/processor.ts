@@ -67,7 +67,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
     },
     async releaseRunning() {
       stopping.abort()
-      await messages.release(runner.abort())
+      await messages.releaseBegun(runner.abort())
     },
     counts: () => ({ ...tally, active: pool.active, reserved: room.size }),
   }

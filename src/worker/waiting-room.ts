@@ -29,7 +29,7 @@ export interface WaitingRoomParts {
   /** Runs in the pool when it is the request's turn, which has left the room by then. */
   readonly start: (request: Request) => void | Promise<void>
   /** The message turned out to be another's. */
-  readonly onLost: () => void
+  readonly onLost: (delivery: Delivery) => void
   /** Resolves when everything so far is recorded in Redis. */
   readonly recorded: (request: Request) => Promise<void>
 }
@@ -84,7 +84,7 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
     )
     if (noted === undefined || !isWaiting(delivery)) return false
     waiting.delete(delivery.tag)
-    if (!noted.value) parts.onLost()
+    if (!noted.value) parts.onLost(delivery)
     return noted.value
   }
 

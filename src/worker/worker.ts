@@ -52,6 +52,8 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
         )
       : fixedPrefetch(concurrency, multiplier),
     held: () => (isAdaptive ? load.unfinished : load.held),
+    maxBytes: settings.workerPrefetchMaxBytes || Infinity,
+    heldBytes: () => load.heldBytes,
     onHeldDecrease: load.onRoom,
     onDelivery: (delivery) => processor.process(delivery),
     clock: systemClock,

@@ -12,13 +12,14 @@
 -- ARGV[3]       a fresh unique text, from which tags and dead letter ids are made where one is needed
 -- ARGV[4]       consumer id
 -- ARGV[5]       length of a lease, seconds
--- ARGV[6..]     names of the Q queues
+-- ARGV[6]       after how many bytes no further message is claimed, 1 or more
+-- ARGV[7..]     names of the Q queues
 --
 -- Returns {seconds until the next ETA or '', due, fresh, unreadable}: due is {queue number, tag, record, ...}, fresh is
 -- {queue number, tag, envelope, ...}, unreadable is {queue number, dead letter id, ...}; numbers count from 1.
 --
 -- Cost: O(1) a message claimed, O(log M) for its index entry with M unacked messages; envelopes are not decoded
--- unless they are written unusually. Messages are copied as text: cjson would write [] back as {} and round
+-- unless they are written unusually. Where messages are large, some are read that are not claimed then. Messages are copied as text: cjson would write [] back as {} and round
 -- large integers, and a Python worker may be the one that restores the record.
 --
 -- Redis does not roll a script back, so every list is trimmed last: an error in between leaves a message in both
@@ -29,8 +30,10 @@ local DEAD_INDEX, DEAD_ELEMENTS, DEAD_INFO = KEYS[4], KEYS[5], KEYS[6]
 local LEASES = KEYS[7]
 local FIRST_PARKED = 8
 local limit, low_share, unique = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local consumer, lease = ARGV[4], tonumber(ARGV[5])
-local FIRST_NAME = 6
+local consumer, lease, bytes_left = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local FIRST_NAME = 7
+-- So many are read first, and each time at most so many times as many as before, since nothing tells their length.
+local FIRST_READ, READ_GROWTH = 16, 4
 local queues = #ARGV - FIRST_NAME + 1
 local FIRST_LIST = FIRST_PARKED + queues
 
@@ -105,32 +108,45 @@ local function bury(queue_number, element)
   unreadable[#unreadable + 1] = id
 end
 
+-- Take up to `count` messages off the head of a list, as long as there are bytes left.
 local function take(list_number, count)
   local key = KEYS[FIRST_LIST + list_number - 1]
-  local messages = redis.call('LRANGE', key, -count, -1)
-  if #messages == 0 then return end
   local queue_number = (list_number - 1) % queues + 1
   local queue = ARGV[FIRST_NAME + queue_number - 1]
-  local tags, records, scores, claimed, seen = {}, {}, {}, {}, {}
-  for i = #messages, 1, -1 do
-    local message = messages[i]
-    local tag, exchange, routing_key = identify(message, queue)
-    if tag == false then
-      bury(queue_number, message)
-    else
-      if not tag or seen[tag] then tag = make_id() end
-      seen[tag] = true
-      tags[#tags + 1] = tag
-      records[#records + 1] = '[' .. message .. ', ' .. exchange .. ', ' .. routing_key .. ']'
-      claimed[#claimed + 1] = message
+  local tags, records, claimed, seen = {}, {}, {}, {}
+  local taken, largest = 0, 1
+  local wanted = count < FIRST_READ and count or FIRST_READ
+  local at_once = wanted
+  while wanted > 0 do
+    local messages = redis.call('LRANGE', key, -taken - wanted, -taken - 1)
+    for i = #messages, 1, -1 do
+      if bytes_left <= 0 then break end
+      local message = messages[i]
+      taken = taken + 1
+      bytes_left = bytes_left - #message
+      if #message > largest then largest = #message end
+      local tag, exchange, routing_key = identify(message, queue)
+      if tag == false then
+        bury(queue_number, message)
+      else
+        if not tag or seen[tag] then tag = make_id() end
+        seen[tag] = true
+        tags[#tags + 1] = tag
+        records[#records + 1] = '[' .. message .. ', ' .. exchange .. ', ' .. routing_key .. ']'
+        claimed[#claimed + 1] = message
+      end
     end
+    if #messages < wanted or bytes_left <= 0 then break end
+    at_once = at_once * READ_GROWTH
+    wanted = math.min(count - taken, at_once, math.ceil(bytes_left / largest))
   end
+  if taken == 0 then return end
   if #tags > 0 then
     -- Some senders give every message the same tag: one that is in flight must not be overwritten.
-    local taken = redis.call('HMGET', UNACKED, unpack(tags))
-    local fields = {}
+    local present = redis.call('HMGET', UNACKED, unpack(tags))
+    local fields, scores = {}, {}
     for i = 1, #tags do
-      if taken[i] then tags[i] = make_id() end
+      if present[i] then tags[i] = make_id() end
       fields[2 * i - 1], fields[2 * i] = tags[i], records[i]
       scores[2 * i - 1], scores[2 * i] = now, tags[i]
       fresh[#fresh + 1] = queue_number
@@ -142,16 +158,17 @@ local function take(list_number, count)
     redis.call('ZADD', INDEX, unpack(scores))
     redis.call('SADD', HELD, unpack(tags))
   end
-  redis.call('LTRIM', key, 0, -(#messages + 1))
-  remaining = remaining - #messages
+  redis.call('LTRIM', key, 0, -(taken + 1))
+  remaining = remaining - taken
 end
 
 local next_eta = ''
 for queue_number = 1, queues do
   local parked = KEYS[FIRST_PARKED + queue_number - 1]
-  if remaining > 0 then
+  if remaining > 0 and bytes_left > 0 then
     local found = redis.call('ZRANGEBYSCORE', parked, '-inf', now, 'WITHSCORES', 'LIMIT', 0, remaining)
     for i = 1, #found, 2 do
+      if bytes_left <= 0 then break end
       local tag, eta = found[i], found[i + 1]
       local record = redis.call('HGET', UNACKED, tag)
       -- Whoever restored or claimed it meanwhile has rewritten the score, and then it is theirs.
@@ -163,6 +180,7 @@ for queue_number = 1, queues do
         due[#due + 1] = tag
         due[#due + 1] = record
         remaining = remaining - 1
+        bytes_left = bytes_left - #record
       end
       redis.call('ZREM', parked, tag)
     end
@@ -173,14 +191,14 @@ end
 
 local lists = #KEYS - FIRST_LIST + 1
 local list_number = lists
-while low_share > 0 and remaining > 0 and list_number >= 1 do
+while low_share > 0 and remaining > 0 and bytes_left > 0 and list_number >= 1 do
   local before = remaining
   take(list_number, math.min(low_share, remaining))
   low_share = low_share - (before - remaining)
   list_number = list_number - 1
 end
 for number = 1, lists do
-  if remaining <= 0 then break end
+  if remaining <= 0 or bytes_left <= 0 then break end
   take(number, remaining)
 end
 

@@ -144,11 +144,71 @@ export function describeBroker(makeBroker: MakeBroker): void {
     expect(letters[0]?.id).toBe(claim.unreadable[0]?.deadLetterId)
   })
 
-  it('releases messages to the front of their queue in their old order, marked redelivered', async () => {
+  it('row 18: releases what has not begun to the front of its queue in its old order, byte for byte as it was', async () => {
     const broker = await makeBroker()
     for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)
     const consumer = await startConsumer(broker, 'q')
-    await consumer.release((await consumer.claim(2)).deliveries)
+    const claimed = (await consumer.claim(3)).deliveries
+    await consumer.release(claimed.slice(0, 2))
+    const { deliveries } = await consumer.claim(3)
+    expect(deliveries.map(({ envelope }) => envelope)).toEqual(
+      claimed.slice(0, 2).map(({ envelope }) => envelope),
+    )
+  })
+
+  it('row 18: releases what was lost before with all that is known of that', async () => {
+    const broker = await makeBroker()
+    await send(broker, 'q', 'a')
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.requeue(await claimOne(consumer))
+    const lost = await claimOne(consumer)
+    await consumer.release([lost])
+    const again = await claimOne(consumer)
+    expect(again.envelope).toBe(lost.envelope)
+    expect(earlierOf(again)).toMatchObject({ count: 1, lost: 1 })
+  })
+
+  it('row 18: claims no more when messages have so many bytes together, but one of any length', async () => {
+    const broker = await makeBroker()
+    const envelopes = Array.from({ length: 100 }, (_, i) => envelopeFor('q', `t${100 + i}`))
+    for (const envelope of envelopes) await broker.publish({ queue: 'q', priority: 0, envelope })
+    const length = envelopes[0]?.length ?? 0
+    const consumer = await startConsumer(broker, 'q')
+    const claimTasks = async (limit: number, maxBytes: number): Promise<unknown[]> =>
+      (await consumer.claim(limit, maxBytes)).deliveries.map(taskOf)
+    expect(await claimTasks(10, 1)).toEqual(['t100'])
+    expect(await claimTasks(10, 2 * length)).toEqual(['t101', 't102'])
+    expect(await claimTasks(10, 2 * length + 1)).toEqual(['t103', 't104', 't105'])
+    expect(await claimTasks(3, 50 * length)).toEqual(['t106', 't107', 't108'])
+    // More than are read at once.
+    const many = await claimTasks(90, 60 * length)
+    expect(many).toEqual(Array.from({ length: 60 }, (_, i) => `t${109 + i}`))
+    expect(await broker.queueLength('q')).toBe(31)
+    expect(await claimTasks(90, Infinity)).toHaveLength(31)
+  })
+
+  it('row 18: counts the bytes of all priorities, and of parked messages that are due', async () => {
+    const broker = await makeBroker()
+    const consumer = await startConsumer(broker, 'q')
+    for (const task of ['a', 'b']) {
+      await send(broker, 'q', task)
+      await consumer.park(await claimOne(consumer), new Date(Date.now() - 1000))
+    }
+    for (const priority of [0, 3, 6]) await send(broker, 'q', `p${priority}`, priority)
+    const claims: unknown[][] = []
+    const { length } = envelopeFor('q', 'a')
+    // Each has room for one and a half.
+    while (claims.flat().length < 5 && claims.length < 5)
+      claims.push((await consumer.claim(10, length * 1.5)).deliveries.map(taskOf))
+    expect(claims.slice(0, 1)).toEqual([['a', 'b']])
+    expect(claims.slice(1)).toEqual([['p0', 'p3'], ['p6']])
+  })
+
+  it('releases what had begun to the front of its queue in its old order, marked redelivered', async () => {
+    const broker = await makeBroker()
+    for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)
+    const consumer = await startConsumer(broker, 'q')
+    await consumer.releaseBegun((await consumer.claim(2)).deliveries)
     const { deliveries } = await consumer.claim(3)
     expect(deliveries.map(taskOf)).toEqual(['a', 'b', 'c'])
     const [released, untouched] = [deliveries[0], deliveries[2]].map((each) =>
@@ -289,7 +349,7 @@ export function describeBroker(makeBroker: MakeBroker): void {
     for (let stops = 0; stops < 3; stops++) {
       const delivery = await claimOne(consumer)
       expect(earlierOf(delivery)).toMatchObject({ count: 0, lost: 0 })
-      await consumer.release([delivery])
+      await consumer.releaseBegun([delivery])
     }
     await consumer.requeue(await claimOne(consumer))
     const second = await claimOne(consumer)
@@ -298,7 +358,7 @@ export function describeBroker(makeBroker: MakeBroker): void {
       lost: 1,
       history: [{ cause: 'REQUEUED', worker: 'celery@here', hasBegun: false }],
     })
-    await consumer.release([second])
+    await consumer.releaseBegun([second])
     await consumer.requeue(await claimOne(consumer))
     expect(earlierOf(await claimOne(consumer))).toMatchObject({ count: 2, lost: 2 })
   })

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { randomUUID } from 'node:crypto'
 import { atTestEnd } from '../../support/at-test-end.js'
-import { startRedis, type RedisServer } from '../../support/redis-server.js'
+import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
 import { testApp } from '../../support/test-app.js'
 import type { AppOptions, Celery, RunningWorker, WorkerOptions } from '../../../src/index.js'
 
@@ -75,6 +75,9 @@ describe('row 18: a worker leaves to others what it cannot begin', () => {
       WITHIN,
     )
     await vi.waitFor(async () => expect(await app.broker.queueLength('celery')).toBe(95), WITHIN)
+    const { globalKeyprefix } = app.settings.brokerTransportOptions
+    const waiting = await redisClient(redis.url).lrange(`${globalKeyprefix}celery`, 0, -1)
+    expect(waiting.filter((envelope) => envelope.includes('redelivered'))).toEqual([])
     letAllGo()
     await vi.waitFor(() => expect(worker.counts()).toMatchObject({ succeeded: 3100, reserved: 0 }), WITHIN)
     expect(worker.counts()).toMatchObject({ started: 3100, failed: 0, deadLettered: 0 })
@@ -108,6 +111,42 @@ describe('row 18: a worker leaves to others what it cannot begin', () => {
     await Promise.all(results.map((result) => result.get(GET)))
     clearInterval(looking)
     expect(most).toBe(20)
+  })
+
+  it.each([undefined, 0])(
+    'row 18: holds no more bytes than it may, workerPrefetchMultiplier %s',
+    async (workerPrefetchMultiplier) => {
+      const app = makeApp({ workerPrefetchMaxBytes: 1_000_000, workerPrefetchMultiplier })
+      const gate = new EventEmitter()
+      gate.setMaxListeners(0)
+      const large = app.task('large', async (text: string) => {
+        await once(gate, 'open')
+        return text.length
+      })
+      const results = await Promise.all(Array.from({ length: 12 }, () => large.delay('x'.repeat(300_000))))
+      const worker = await startWorker(app, { concurrency: 50 })
+      // Of 400,000 bytes each, as they are written; the one that reaches the limit is the last.
+      const most = { expected: 3, seen: 0 }
+      const looking = setInterval(() => {
+        const { active, reserved } = worker.counts()
+        most.seen = Math.max(most.seen, active + reserved)
+      }, 1)
+      atTestEnd(() => clearInterval(looking))
+      await vi.waitFor(() => expect(worker.counts().active).toBe(most.expected), WITHIN)
+      expect(await app.broker.queueLength('celery')).toBe(results.length - most.expected)
+      const opening = setInterval(() => gate.emit('open'), 10)
+      atTestEnd(() => clearInterval(opening))
+      expect(await Promise.all(results.map((result) => result.get(GET)))).toEqual(results.map(() => 300_000))
+      expect(most.seen).toBe(most.expected)
+    },
+  )
+
+  it('row 18: runs one message after the other where each is larger than what it may hold', async () => {
+    const app = makeApp({ workerPrefetchMaxBytes: 1000 })
+    const large = app.task('large', (text: string) => text.length)
+    const results = await Promise.all(Array.from({ length: 5 }, () => large.delay('x'.repeat(5000))))
+    await startWorker(app, { concurrency: 50 })
+    expect(await Promise.all(results.map((result) => result.get(GET)))).toEqual(results.map(() => 5000))
   })
 
   it('Celery’s multiplier holds what it says where it is set', async () => {
