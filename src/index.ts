@@ -1,10 +1,23 @@
 export { Celery, type AppOptions, type PeriodicTask } from './app/celery.js'
-export { signature, type Signature, type SignatureParts } from './canvas/signature.js'
+export { chain } from './canvas/chain.js'
+export { chord } from './canvas/chord.js'
+export { group } from './canvas/group.js'
+export {
+  signature,
+  type ApplyCall,
+  type PartialCall,
+  type Signature,
+  type SignatureOptions,
+  type SignatureParts,
+} from './canvas/signature.js'
+export type { AnySignature } from './canvas/signature-types.js'
+export type { SignatureData } from './canvas/signature-data.js'
+export { InvalidSignatureError } from './canvas/errors.js'
 export { crontab } from './schedules/crontab.js'
 export { every } from './schedules/interval.js'
 export type { Schedule } from './schedules/schedule.js'
-export type { Task, ApplyOptions } from './app/task.js'
-export type { SendOptions } from './app/send-task.js'
+export type { Task, ParamsTask, ApplyOptions } from './app/task.js'
+export type { Linked, SendOptions } from './app/send-task.js'
 export type { TaskContext, TaskRequest, RetryOptions } from './app/task-context.js'
 export type {
   TaskOptions,

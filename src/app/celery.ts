@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto'
+import { createApplyCanvas, type ApplyCanvas } from './apply-canvas.js'
 import { createBackend, createBroker } from './transports.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
-import { createTask, type Task } from './task.js'
+import { createTask, type ParamsTask, type Task } from './task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { registerTask, type RegisteredTask, type TaskFunction } from './registered-task.js'
+import { resultOf } from './result-of.js'
 import { resolveSettings, type Settings } from './settings.js'
 import type { CelerySettings } from './celery-settings.js'
 import { AsyncResult } from '../results/async-result.js'
@@ -12,7 +15,14 @@ import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOpti
 import type { Broker, DeadLetters } from '../broker/broker.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { Schedule } from '../schedules/schedule.js'
-import type { Signature } from '../canvas/signature.js'
+import {
+  createSignature,
+  signatureFrom,
+  type Launch,
+  type Signature,
+  type SignatureParts,
+} from '../canvas/signature.js'
+import type { AnySignature } from '../canvas/signature-types.js'
 import type { TaskContext } from './task-context.js'
 import type { RunningWorker, WorkerOptions } from './worker-options.js'
 
@@ -20,7 +30,7 @@ import type { RunningWorker, WorkerOptions } from './worker-options.js'
 export interface PeriodicTask {
   readonly name: string
   readonly schedule: Schedule
-  readonly signature: Signature
+  readonly signature: AnySignature
 }
 
 export interface AppOptions extends CelerySettings {
@@ -43,6 +53,8 @@ export class Celery {
   #broker: Broker | undefined
   #backend: ResultBackend | undefined
   #send: SendTask | undefined
+  #apply: ApplyCanvas | undefined
+  readonly #replyTo = randomUUID()
 
   /** @throws SettingsError with one line for each setting at fault. */
   constructor(name: string, options: AppOptions = {}) {
@@ -97,7 +109,7 @@ export class Celery {
     name: string,
     options: ParamsTaskOptions<Schema>,
     fn: (params: z.output<Schema>, task: TaskContext) => Result | Promise<Result>,
-  ): Task<[params: z.input<Schema>], Result>
+  ): ParamsTask<z.input<Schema>, Result>
   task<Args extends unknown[], Result>(
     name: string,
     options: PlainTaskOptions,
@@ -114,6 +126,7 @@ export class Celery {
       name,
       pack: registered.pack,
       send: (...call) => this.#sender()(...call),
+      launch: this.#launch,
     })
   }
 
@@ -125,7 +138,20 @@ export class Celery {
       name,
       pack: (args, kwargs = {}) => ({ args, kwargs }),
       send: (...call) => this.#sender()(...call),
+      launch: this.#launch,
     })
+  }
+
+  /**
+   * A call of a task by its name, or a signature read from what Python or JSON holds, to be sent by this app.
+   *
+   * @throws InvalidSignatureError for what is no signature.
+   */
+  signature<Result = unknown>(
+    task: string | object,
+    parts: SignatureParts = {},
+  ): Signature<unknown, Result, AsyncResult<Result>> {
+    return createSignature(signatureFrom(task, parts), this.#launch)
   }
 
   /** Tasks registered here, by name. */
@@ -154,7 +180,11 @@ export class Celery {
   }
 
   /** Have beat send a call by a schedule. Names must be unique; the default one is made from the call. */
-  addPeriodicTask(schedule: Schedule, signature: Signature, options: { readonly name?: string } = {}): void {
+  addPeriodicTask(
+    schedule: Schedule,
+    signature: AnySignature,
+    options: { readonly name?: string } = {},
+  ): void {
     const name = options.name ?? `${signature.task}(${schedule.describe()})`
     if (this.#periodicTasks.some((task) => task.name === name)) {
       throw new InvalidArgumentError(`a periodic task ${describeValue(name)} exists already`)
@@ -191,6 +221,7 @@ export class Celery {
         backend: this.backend,
         tasks: this.#tasks,
         send: this.#sender(),
+        apply: this.#applier(),
         log: this.log,
       },
       options,
@@ -202,8 +233,19 @@ export class Celery {
     await Promise.all([this.#broker?.close(), this.#backend?.close()])
   }
 
+  readonly #launch: Launch = async (data, call) => {
+    const { result } = await this.#applier()(data, call)
+    return resultOf(result, this.backend)
+  }
+
+  #applier(): ApplyCanvas {
+    const { backend } = this
+    return (this.#apply ??= createApplyCanvas({ send: this.#sender(), backend, replyTo: this.#replyTo }))
+  }
+
   #sender(): SendTask {
     return (this.#send ??= createSender({
+      replyTo: this.#replyTo,
       settings: this.settings,
       broker: this.broker,
       backend: this.backend,

@@ -1,3 +1,4 @@
+import { OPTION_NAMES } from '../canvas/option-names.js'
 import type { SendOptions } from './send-task.js'
 
 /**
@@ -10,7 +11,9 @@ export function readSendOptions(options: Readonly<Record<string, unknown>>): Sen
   const stamped = Array.isArray(options.stamped_headers) ? (options.stamped_headers as string[]) : []
   for (const [name, value] of Object.entries(options)) {
     if (value === null || value === undefined || LOCAL_OPTIONS.has(name) || stamped.includes(name)) continue
-    const known = OPTION_NAMES[name] ?? (CAMEL_CASE_NAMES.has(name) ? name : undefined)
+    const known =
+      (OPTION_NAMES as Readonly<Record<string, string>>)[name] ??
+      (CAMEL_CASE_NAMES.has(name) ? name : undefined)
     if (known === undefined) properties[name] = value
     else read[known] = INSTANTS.has(name) && typeof value === 'string' ? new Date(value) : value
   }
@@ -18,32 +21,6 @@ export function readSendOptions(options: Readonly<Record<string, unknown>>): Sen
   return { ...read, ...(Object.keys(properties).length > 0 ? { properties } : {}) }
 }
 
-const OPTION_NAMES: Readonly<Record<string, keyof SendOptions>> = {
-  task_id: 'taskId',
-  queue: 'queue',
-  routing_key: 'queue',
-  priority: 'priority',
-  countdown: 'countdown',
-  eta: 'eta',
-  expires: 'expires',
-  retries: 'retries',
-  shadow: 'shadow',
-  ignore_result: 'ignoreResult',
-  time_limit: 'timeLimit',
-  soft_time_limit: 'softTimeLimit',
-  headers: 'headers',
-  serializer: 'serializer',
-  compression: 'compression',
-  link: 'link',
-  link_error: 'linkError',
-  chain: 'chain',
-  chord: 'chord',
-  group_id: 'groupId',
-  group_index: 'groupIndex',
-  reply_to: 'replyTo',
-  stamped_headers: 'stampedHeaders',
-  replaced_task_nesting: 'replacedTaskNesting',
-}
 const CAMEL_CASE_NAMES: ReadonlySet<string> = new Set(Object.values(OPTION_NAMES))
 const INSTANTS = new Set(['eta', 'expires'])
 /** Meant for the sender's own call, or given by the parent. */

@@ -7,9 +7,14 @@ import { InvalidArgumentError, describeValue } from '../errors.js'
 import { routeTask } from './routing.js'
 import type { Broker } from '../broker/broker.js'
 import type { ResultBackend } from '../results/result-backend.js'
-import type { Signature } from '../canvas/signature.js'
+import { dataIfSignature } from '../canvas/signature.js'
+import type { AnySignature } from '../canvas/signature-types.js'
+import type { SignatureData } from '../canvas/signature-data.js'
 import type { Settings } from './settings.js'
 import type { TaskOptions } from './task-options.js'
+
+/** A signature, or its plain data. */
+export type Linked = AnySignature | SignatureData
 
 /** How one call is sent; the options of Celery's `apply_async` and, last, those of this runtime. */
 export interface SendOptions {
@@ -33,10 +38,14 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, unknown>>
   readonly serializer?: string
   readonly compression?: string
-  readonly link?: Signature | readonly Signature[]
-  readonly linkError?: Signature | readonly Signature[]
-  readonly chain?: readonly Signature[]
-  readonly chord?: Signature
+  /** Sent where it succeeds, with its result in front of their arguments. */
+  readonly link?: Linked | readonly Linked[]
+  /** Sent where it fails. */
+  readonly linkError?: Linked | readonly Linked[]
+  /** The steps that follow, the next one last. */
+  readonly chain?: readonly Linked[]
+  /** The body that waits for it, in a chord's header. */
+  readonly chord?: Linked
   readonly rootId?: string
   readonly parentId?: string
   readonly groupId?: string
@@ -70,13 +79,14 @@ export interface SenderParts {
   readonly settings: Settings
   readonly broker: Broker
   readonly backend: ResultBackend
+  /** Names this app as a receiver of replies; Celery's `thread_oid`. */
+  readonly replyTo: string
   /** Options of a task that is registered here. */
   readonly taskOptions: (name: string) => TaskOptions | undefined
 }
 
-export function createSender({ settings, broker, backend, taskOptions }: SenderParts): SendTask {
+export function createSender({ settings, broker, backend, replyTo, taskOptions }: SenderParts): SendTask {
   const origin = `gen${process.pid}@${hostname()}`
-  const replyTo = randomUUID()
 
   return async (name, args, kwargs, options) => {
     const own = taskOptions(name) ?? {}
@@ -106,8 +116,8 @@ export function createSender({ settings, broker, backend, taskOptions }: SenderP
       replacedTaskNesting: options.replacedTaskNesting,
       callbacks: asList(options.link),
       errbacks: asList(options.linkError),
-      chain: options.chain,
-      chord: options.chord,
+      chain: asList(options.chain),
+      chord: options.chord && (dataIfSignature(options.chord) as SignatureData),
       headers: options.headers,
       stamps: options.stamps,
       stampedHeaders: options.stampedHeaders,
@@ -136,9 +146,10 @@ function after(seconds: number | undefined): Date | undefined {
   return seconds === undefined ? undefined : new Date(Date.now() + seconds * 1000)
 }
 
-function asList(signatures: Signature | readonly Signature[] | undefined): readonly Signature[] | undefined {
+function asList(signatures: Linked | readonly Linked[] | undefined): readonly SignatureData[] | undefined {
   if (signatures === undefined) return undefined
-  return Array.isArray(signatures) ? (signatures as readonly Signature[]) : [signatures as Signature]
+  const list = Array.isArray(signatures) ? (signatures as readonly Linked[]) : [signatures]
+  return list.map(dataIfSignature) as SignatureData[]
 }
 
 function check(

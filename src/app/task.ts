@@ -1,4 +1,7 @@
-import { signature, type Signature } from '../canvas/signature.js'
+import { chunksData, mapData, starmapData } from '../canvas/map.js'
+import { createSignature, type Launch, type PartialCall, type Signature } from '../canvas/signature.js'
+import { taskData } from '../canvas/signature-data.js'
+import type { GroupHandle, LastOf, RoomFor } from '../canvas/signature-types.js'
 import type { AsyncResult } from '../results/async-result.js'
 import type { RegisteredTask } from './registered-task.js'
 import type { SendOptions, SendTask } from './send-task.js'
@@ -15,20 +18,41 @@ export interface Task<Args extends readonly unknown[] = unknown[], Result = unkn
   /** Send a call with these arguments. @throws PublishError, EncodeError, InvalidParamsError */
   delay(...args: Args): Promise<AsyncResult<Result>>
   applyAsync(options?: ApplyOptions<Args>): Promise<AsyncResult<Result>>
-  /** A call not yet made. */
-  s(...args: Partial<Args> extends infer P extends readonly unknown[] ? P : never): Signature
+  /** A call not yet made. Where the first argument is left out, it is the result of a predecessor. */
+  s<const Given extends LastOf<Args>>(
+    ...args: Given
+  ): Signature<RoomFor<Args, Given>, Result, AsyncResult<Result>>
   /** The same, immutable: results of predecessors are not put in front of the arguments. */
-  si(...args: Partial<Args> extends infer P extends readonly unknown[] ? P : never): Signature
+  si(...args: Args): Signature<unknown, Result, AsyncResult<Result>>
+  /** A call with arguments by position and name, and with options, not yet made. */
+  signature(
+    call: PartialCall & { readonly immutable?: boolean },
+  ): Signature<unknown, Result, AsyncResult<Result>>
+  /** Call it with each item in turn, in one process; the result is the list of results. */
+  map(items: Iterable<Args[0]>): Signature<unknown, Result[], AsyncResult<Result[]>>
+  /** The same, where each item is a list of arguments. */
+  starmap(items: Iterable<Args>): Signature<unknown, Result[], AsyncResult<Result[]>>
+  /** A starmap in parts of `size` items, which run at the same time; the result is a list of lists. */
+  chunks(items: Iterable<Args>, size: number): Signature<unknown, Result[][], GroupHandle<Result[][]>>
+}
+
+/** A task with `params`: by a predecessor it gets the first of them, without any argument of its own. */
+export interface ParamsTask<Input, Result> extends Omit<Task<[params: Input], Result>, 's'> {
+  s(): Signature<unknown, Result, AsyncResult<Result>>
+  s(params: Input): Signature<never, Result, AsyncResult<Result>>
 }
 
 export interface TaskParts {
   readonly name: string
   readonly pack: RegisteredTask['pack']
   readonly send: SendTask
+  readonly launch: Launch
 }
 
 export function createTask<Args extends readonly unknown[], Result>(parts: TaskParts): Task<Args, Result> {
-  const { name, pack, send } = parts
+  const { name, pack, send, launch } = parts
+  const packed = (args: readonly unknown[]): PartialCall => (args.length === 0 ? {} : pack(args))
+  const itself = taskData(name)
   return {
     name,
     async delay(...args) {
@@ -39,7 +63,14 @@ export function createTask<Args extends readonly unknown[], Result>(parts: TaskP
       const call = pack(args ?? [], kwargs)
       return (await send(name, call.args, call.kwargs, options)) as AsyncResult<Result>
     },
-    s: (...args) => signature(name, pack(args)),
-    si: (...args) => signature(name, { ...pack(args), immutable: true }),
+    s: (...args) => createSignature(taskData(name, packed(args)), launch),
+    si: (...args) => createSignature(taskData(name, { ...pack(args), immutable: true }), launch),
+    signature: (call) =>
+      createSignature(taskData(name), launch)
+        .clone(call)
+        .set({ immutable: call.immutable ?? false }) as never,
+    map: (items) => createSignature(mapData(itself, items), launch),
+    starmap: (items) => createSignature(starmapData(itself, items), launch),
+    chunks: (items, size) => createSignature(chunksData(itself, items, size), launch),
   }
 }

@@ -1,3 +1,4 @@
+import type { ApplyCanvas } from './apply-canvas.js'
 import type { Broker } from '../broker/broker.js'
 import type { Log } from '../log.js'
 import type { RegisteredTask } from './registered-task.js'
@@ -23,6 +24,7 @@ export interface WorkerParts {
   readonly backend: ResultBackend
   readonly tasks: ReadonlyMap<string, RegisteredTask>
   readonly send: SendTask
+  readonly apply: ApplyCanvas
   readonly log: Log
 }
 

@@ -1,17 +1,288 @@
-import type { Signature as WireSignature } from '../serialization/signature.js'
+import { describeValue } from '../errors.js'
+import { compose } from './compose.js'
+import { InvalidSignatureError } from './errors.js'
+import { linkErrorTo, linkTo } from './links.js'
+import { wireOptionName } from './option-names.js'
+import {
+  bodyOf,
+  headerOf,
+  isChord,
+  isGroup,
+  readSignatureData,
+  taskData,
+  tasksOf,
+  withKwargs,
+  withOptions,
+  type Options,
+  type SignatureData,
+} from './signature-data.js'
+import type { AnySignature, HandleOf, ResultOf } from './signature-types.js'
 
-/** A call not yet made: a task's name, its arguments and how to send it (wire protocol, section 12.1). */
-export type Signature = WireSignature
-
-export interface SignatureParts {
+/** What a call adds to a signature: arguments in front of its own, keyword arguments over its own, options. */
+export interface PartialCall {
   readonly args?: readonly unknown[]
   readonly kwargs?: Readonly<Record<string, unknown>>
-  readonly options?: Readonly<Record<string, unknown>>
+  /** By their wire names, or as here. */
+  readonly options?: Options
+}
+
+export interface SignatureParts extends PartialCall {
   /** Do not put the result of a predecessor in front of the arguments. @default false */
   readonly immutable?: boolean
 }
 
-export function signature(task: string, parts: SignatureParts = {}): Signature {
+/** Sends a signature; what it resolves with is the handle of the signature's type. */
+export type Launch = (data: SignatureData, call: PartialCall) => Promise<unknown>
+
+declare const types: unique symbol
+
+/**
+ * A call not yet made, or several of them (wire protocol, section 12): a task's name, its arguments and how to send it.
+ *
+ * It is plain data for JSON, in the form in which Python reads and writes it, and is never changed: each method returns
+ * another signature. `Previous` is what it accepts from a predecessor, `Result` what it returns.
+ */
+export interface Signature<in Previous = never, out Result = unknown, out Handle = unknown> {
+  readonly task: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly options: Options
+  readonly subtask_type: string | null
+  readonly immutable: boolean
+  readonly [types]?: {
+    readonly accepts: (previous: Previous) => void
+    readonly returns: Result
+    readonly handle: Handle
+  }
+
+  /** With these options over its own; Celery's, in camelCase. `immutable` is taken, too. */
+  set(options: SignatureOptions): Signature<Previous, Result, Handle>
+  /** With these arguments in front of its own; Celery's `clone` and partial call. */
+  clone(call?: PartialCall): Signature<unknown, Result, Handle>
+  /** Followed by these where it succeeds, with its result in front of their arguments. */
+  link<C extends readonly AnySignature[]>(
+    ...callbacks: C & readonly (unknown extends Result ? AnySignature : Signature<Result, unknown, unknown>)[]
+  ): Signature<Previous, Result, Handle>
+  /** Followed by these where it fails. They get the id of what failed, or, in their own worker, the error itself. */
+  linkError(...errbacks: readonly AnySignature[]): Signature<Previous, Result, Handle>
+  /** As `linkError`; Celery's `on_error`. */
+  onError(...errbacks: readonly AnySignature[]): Signature<Previous, Result, Handle>
+  /** The two as a chain: Celery's `|`. */
+  then<Next extends AnySignature>(
+    next: unknown extends Result ? Next : Next & Signature<Result, unknown, unknown>,
+  ): Signature<Previous, ResultOf<Next>, HandleOf<Next>>
+  /** Send it. @throws InvalidSignatureError, and what `applyAsync` of a task throws. */
+  applyAsync(call?: ApplyCall): Promise<Handle>
+  /** Send it with these arguments in front of its own. */
+  delay(...args: readonly unknown[]): Promise<Handle>
+  toJSON(): SignatureData
+}
+
+/** Options of a signature: those of Celery's `apply_async` in camelCase. Unknown ones become message properties. */
+export interface SignatureOptions {
+  readonly immutable?: boolean
+  /** Of a chain its last task's, of a chord its body's, of a group its own. */
+  readonly taskId?: string
+  readonly queue?: string
+  readonly priority?: number
+  /** Seconds. */
+  readonly countdown?: number
+  readonly eta?: Date
+  /** Seconds from when it is sent, or the instant. */
+  readonly expires?: number | Date
+  readonly [name: string]: unknown
+}
+
+/** A call of a signature: arguments in front of its own, and options over its own. */
+export interface ApplyCall extends SignatureOptions {
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+}
+
+/** Behind {@link Signature}, whose types it does not know. */
+class CanvasSignature {
+  readonly task: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly options: Options
+  readonly subtask_type: string | null
+  readonly immutable: boolean
+  readonly #data: SignatureData
+  readonly #launch: Launch | undefined
+
+  constructor(data: SignatureData, launch: Launch | undefined) {
+    this.task = data.task
+    this.args = data.args
+    this.kwargs = data.kwargs
+    this.options = data.options
+    this.subtask_type = data.subtask_type
+    this.immutable = data.immutable
+    this.#data = data
+    this.#launch = launch
+  }
+
+  static dataOf(value: object): SignatureData | undefined {
+    return #data in value ? value.#data : undefined
+  }
+
+  static launchOf(value: object): Launch | undefined {
+    return #launch in value ? value.#launch : undefined
+  }
+
+  set({ immutable, ...options }: SignatureOptions): CanvasSignature {
+    const data = setOptions(this.#data, options)
+    return this.#with(immutable === undefined ? data : setImmutable(data, immutable))
+  }
+
+  clone({ args = [], kwargs = {}, options = {} }: PartialCall = {}): CanvasSignature {
+    const { immutable } = this.#data
+    const called = immutable
+      ? this.#data
+      : { ...this.#data, args: [...args, ...this.#data.args], kwargs: { ...this.#data.kwargs, ...kwargs } }
+    return this.#with(setOptions(called, options))
+  }
+
+  link(...callbacks: readonly AnySignature[]): CanvasSignature {
+    return this.#with(linkTo(this.#data, callbacks.map(namedData('link'))))
+  }
+
+  linkError(...errbacks: readonly AnySignature[]): CanvasSignature {
+    return this.#with(linkErrorTo(this.#data, errbacks.map(namedData('linkError'))))
+  }
+
+  onError(...errbacks: readonly AnySignature[]): CanvasSignature {
+    return this.linkError(...errbacks)
+  }
+
+  then(next: unknown, refuse?: unknown): CanvasSignature {
+    if (typeof next !== 'function') {
+      const data = compose([this.#data, signatureData(next, 'then')])
+      return new CanvasSignature(data, launchOf([this, next]))
+    }
+    const error = new InvalidSignatureError(
+      `a signature of ${this.task} was awaited, or returned by an async function: await its applyAsync() or delay()`,
+    )
+    // Called by `await` itself, which wants to be told through its own function.
+    if (typeof refuse === 'function') (refuse as (error: Error) => void)(error)
+    return this
+  }
+
+  async applyAsync({ args, kwargs, ...options }: ApplyCall = {}): Promise<unknown> {
+    if (this.#launch === undefined) {
+      throw new InvalidSignatureError(
+        `the signature of ${this.task} belongs to no app: make it with task.s() or app.signature()`,
+      )
+    }
+    const call = { options: wireOptions(options), ...(args && { args }), ...(kwargs && { kwargs }) }
+    return this.#launch(this.#data, call)
+  }
+
+  delay(...args: readonly unknown[]): Promise<unknown> {
+    return this.applyAsync({ args })
+  }
+
+  toJSON(): SignatureData {
+    return this.#data
+  }
+
+  #with(data: SignatureData): CanvasSignature {
+    return new CanvasSignature(data, this.#launch)
+  }
+}
+
+/**
+ * A call of a task by its name, or a signature read from what Python or JSON holds. It belongs to no app: make one with
+ * `app.signature` or `task.s` to send it by itself. As a member of a canvas it goes where the others go.
+ *
+ * @throws InvalidSignatureError for what is no signature.
+ */
+export function signature(task: string | object, parts: SignatureParts = {}): Signature<unknown> {
+  return createSignature(signatureFrom(task, parts), undefined)
+}
+
+/** The data of a signature by its task's name, or of one read from JSON, with more parts. */
+export function signatureFrom(task: string | object, parts: SignatureParts = {}): SignatureData {
+  if (typeof task !== 'string') {
+    const { immutable, ...call } = parts
+    const { args = [], kwargs = {}, options = {} } = call
+    const read = signatureData(task, 'signature')
+    const data = { ...read, args: [...args, ...read.args], kwargs: { ...read.kwargs, ...kwargs } }
+    const set = setOptions(data, options)
+    return immutable === undefined ? set : setImmutable(set, immutable)
+  }
+  if (task === '') throw new InvalidSignatureError('signature: expected a task name, got an empty string')
   const { args = [], kwargs = {}, options = {}, immutable = false } = parts
-  return { task, args, kwargs, options, subtask_type: null, immutable }
+  if (!Array.isArray(args)) {
+    throw new InvalidSignatureError(
+      `args of the signature of ${task} must be a list, got ${describeValue(args)}`,
+    )
+  }
+  return taskData(task, { args, kwargs, options: wireOptions(options), immutable })
+}
+
+/** @param launch - sends it; undefined where it belongs to no app. */
+export function createSignature<Previous, Result, Handle>(
+  data: SignatureData,
+  launch: Launch | undefined,
+): Signature<Previous, Result, Handle> {
+  return new CanvasSignature(data, launch) as unknown as Signature<Previous, Result, Handle>
+}
+
+/** What sends the first of some signatures that belongs to an app. */
+export function launchOf(parts: readonly unknown[]): Launch | undefined {
+  for (const part of parts) {
+    const launch = typeof part === 'object' && part !== null ? CanvasSignature.launchOf(part) : undefined
+    if (launch !== undefined) return launch
+  }
+  return undefined
+}
+
+/** What is a signature here as data; anything else as it is. */
+export function dataIfSignature(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? (CanvasSignature.dataOf(value) ?? value) : value
+}
+
+/** The plain data of a signature in any of its shapes. @throws InvalidSignatureError */
+export function signatureData(value: unknown, where?: string): SignatureData {
+  const own = typeof value === 'object' && value !== null ? CanvasSignature.dataOf(value) : undefined
+  return own ?? readSignatureData(value, where)
+}
+
+/** Options of a call by their wire names, signatures among them as data. */
+export function wireOptions(options: Options): Options {
+  const named: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue
+    const wireName = wireOptionName(name)
+    named[wireName] = SIGNATURE_OPTIONS.has(wireName) ? optionData(value, name) : value
+  }
+  return named
+}
+
+const SIGNATURE_OPTIONS = new Set(['link', 'link_error', 'chain', 'chord'])
+
+function optionData(value: unknown, name: string): unknown {
+  if (value === null) return value
+  return Array.isArray(value) ? value.map(namedData(name)) : signatureData(value, name)
+}
+
+function namedData(name: string): (value: unknown) => SignatureData {
+  return (value) => signatureData(value, name)
+}
+
+/** A chord's result is its body's, and so is its id. */
+function setOptions(data: SignatureData, options: Options): SignatureData {
+  const { task_id: id, ...others } = wireOptions(options)
+  if (id === undefined) return withOptions(data, others)
+  if (!isChord(data)) return withOptions(data, { ...others, task_id: id })
+  return withKwargs(withOptions(data, others), { body: setOptions(bodyOf(data), { task_id: id }) })
+}
+
+/** Of a group and a chord's header, the members are. */
+function setImmutable(data: SignatureData, immutable: boolean): SignatureData {
+  const all = (tasks: readonly SignatureData[]): SignatureData[] =>
+    tasks.map((each) => setImmutable(each, immutable))
+  if (isGroup(data)) return withKwargs(data, { tasks: all(tasksOf(data)) })
+  if (isChord(data)) return withKwargs(data, { header: all(headerOf(data)) })
+  return { ...data, immutable }
 }

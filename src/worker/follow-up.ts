@@ -3,7 +3,7 @@ import { readSignature } from '../serialization/signature.js'
 import type { AsyncResult } from '../results/async-result.js'
 import type { Retry } from '../app/outcomes.js'
 import type { SendOptions, SendTask } from '../app/send-task.js'
-import type { Signature } from '../canvas/signature.js'
+import type { SignatureData } from '../canvas/signature-data.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 
 /** A result tuple, as results name the tasks they started (wire protocol, section 10.2). */
@@ -87,7 +87,7 @@ export async function sendRetry(send: SendTask, message: TaskMessage, retry: Ret
 
 function sendSignature(
   send: SendTask,
-  signature: Signature,
+  signature: SignatureData,
   prefix: readonly unknown[],
   parent: TaskMessage,
   extra: SendOptions,

@@ -11,7 +11,7 @@ const add = app.task('add', (x: number, y: number) => x + y)
 expectTypeOf<Parameters<typeof add.delay>>().toEqualTypeOf<[x: number, y: number]>()
 expectTypeOf<Awaited<ReturnType<typeof add.delay>>>().toEqualTypeOf<AsyncResult<number>>()
 expectTypeOf((await add.delay(1, 2)).get()).resolves.toEqualTypeOf<number>()
-expectTypeOf(add.s(1)).toEqualTypeOf<Signature>()
+expectTypeOf(add.s(1)).toEqualTypeOf<Signature<number, number, AsyncResult<number>>>()
 await add.applyAsync({ args: [1, 2], countdown: 1, priority: 3 })
 // @ts-expect-error -- one argument too few
 await add.delay(1)

@@ -36,6 +36,7 @@ function start(): Site {
     backend: app.backend,
     tasks: app.tasks,
     send: () => Promise.reject(new Error('nothing is to be sent')),
+    apply: () => Promise.reject(new Error('nothing is to be sent')),
     log: silentLog,
     hostname: 'celery@here',
     pool: createAsyncPool(10),

@@ -1,0 +1,94 @@
+/**
+ * How parts of the canvas follow each other: the rules of Celery's `|` operator, all of them.
+ *
+ * A chain's steps run one after the other, so what follows a group has to wait for all of its members: it becomes the
+ * body of a chord with the group as its header. What follows a chord follows its body. What is chained already is
+ * spliced, a group of one is its member, and an empty group is nothing.
+ */
+import {
+  bodyOf,
+  chainData,
+  chordData,
+  isChain,
+  isChord,
+  isGroup,
+  tasksOf,
+  withKwargs,
+  withOptions,
+  type SignatureData,
+} from './signature-data.js'
+import { linkTo, linkErrorTo, signaturesIn } from './links.js'
+
+/**
+ * One signature that runs the given ones in their order. A single one stays what it is.
+ *
+ * @param parts - at least one.
+ */
+export function compose(parts: readonly SignatureData[]): SignatureData {
+  const steps = stepsOf(parts)
+  return steps.length === 1 ? (steps[0] as SignatureData) : chainData(steps)
+}
+
+/** The steps of a chain of the given parts. Only the last of them may be a group, and a chord only follows a chord. */
+export function stepsOf(parts: readonly SignatureData[]): SignatureData[] {
+  const steps: SignatureData[] = []
+  for (const part of parts) append(steps, part)
+  // A chain of nothing but empty groups has their empty result.
+  const [first] = parts
+  return steps.length === 0 && first !== undefined && isGroup(first) ? [first] : steps
+}
+
+function append(steps: SignatureData[], part: SignatureData): void {
+  if (isChain(part)) {
+    for (const step of unchained(part)) append(steps, step)
+    return
+  }
+  if (isGroup(part)) {
+    const [only, ...others] = tasksOf(part)
+    if (only === undefined) return
+    if (others.length === 0) {
+      append(steps, only)
+      return
+    }
+  }
+  const last = steps.at(-1)
+  if (last !== undefined && isGroup(last)) {
+    steps[steps.length - 1] = upgrade(last, part)
+  } else if (last !== undefined && isChord(last) && !isChord(part)) {
+    steps[steps.length - 1] = withKwargs(last, { body: compose([bodyOf(last), part]) })
+  } else {
+    steps.push(part)
+  }
+}
+
+/** A group that something follows is the header of a chord. Its options were for its members, not for the body. */
+function upgrade(group: SignatureData, body: SignatureData): SignatureData {
+  const { task_id: id, link: _link, link_error: _linkError, ...options } = group.options
+  const errbacks = signaturesIn(group.options, 'link_error')
+  const header = tasksOf(group).map((task) => withOptions(linkErrorTo(task, errbacks), options))
+  return chordData(header, body, id === undefined ? {} : { task_id: id })
+}
+
+/** The steps of a chain; its links go to the last one, its errbacks to each. */
+export function unchained(chain: SignatureData): readonly SignatureData[] {
+  const callbacks = signaturesIn(chain.options, 'link')
+  const errbacks = signaturesIn(chain.options, 'link_error')
+  const steps = tasksOf(chain)
+  if (callbacks.length === 0 && errbacks.length === 0) return steps
+  return steps.map((step, i) => {
+    const linked = i === steps.length - 1 ? linkTo(step, callbacks) : step
+    return linkErrorTo(linked, errbacks)
+  })
+}
+
+/** How many parts one member of a chord's header brings (wire protocol, section 11.2). */
+export function partsOf(member: SignatureData): number {
+  if (isGroup(member)) return tasksOf(member).reduce((sum, each) => sum + partsOf(each), 0)
+  if (isChord(member)) return partsOf(bodyOf(member))
+  if (!isChain(member)) return 1
+  for (const step of tasksOf(member).toReversed()) {
+    const parts = partsOf(step)
+    if (parts > 0) return parts
+  }
+  return 0
+}

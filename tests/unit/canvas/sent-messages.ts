@@ -1,0 +1,68 @@
+import { createApplyCanvas } from '../../../src/app/apply-canvas.js'
+import { createSender } from '../../../src/app/send-task.js'
+import { resolveSettings } from '../../../src/app/settings.js'
+import { createMemoryBackend } from '../../../src/results/memory-backend.js'
+import { decodeBody } from '../../../src/serialization/decode-body.js'
+import { parseEnvelope } from '../../../src/serialization/envelope.js'
+import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
+import { wireOptions } from '../../../src/canvas/signature.js'
+import type { Broker } from '../../../src/broker/broker.js'
+import type { ResultNode } from '../../../src/canvas/freeze.js'
+import type { RecordedMessage } from './vectors.js'
+
+const accepted = resolveAcceptContent(['json'])
+
+export function readMessage(text: string): RecordedMessage {
+  const envelope = parseEnvelope(text)
+  const bodyText = Buffer.from(envelope.body, 'base64').toString('utf8')
+  return {
+    headers: envelope.headers,
+    properties: envelope.properties,
+    bodyText,
+    body: decodeBody(envelope, accepted) as RecordedMessage['body'],
+  }
+}
+
+export interface Sent {
+  readonly messages: readonly RecordedMessage[]
+  readonly texts: readonly string[]
+  /** Sizes of chords by their groups, and when they were announced: how many messages had gone out before. */
+  readonly chords: readonly { readonly groupId: string; readonly size: number; readonly after: number }[]
+  readonly result: ResultNode
+}
+
+/** What an app sends for a signature. Nothing leaves the process. */
+export async function sentBy(
+  signature: unknown,
+  options: Readonly<Record<string, unknown>> = {},
+  args: readonly unknown[] = [],
+): Promise<Sent> {
+  const texts: string[] = []
+  const chords: { groupId: string; size: number; after: number }[] = []
+  const backend = createMemoryBackend()
+  const recording = {
+    ...backend,
+    chords: {
+      ...backend.chords,
+      start(groupId: string, size: number) {
+        chords.push({ groupId, size, after: texts.length })
+        return Promise.resolve()
+      },
+    },
+  }
+  const publish: Broker['publish'] = ({ envelope }) => {
+    texts.push(envelope)
+    return Promise.resolve()
+  }
+  const replyTo = '574124b9-4ec9-3559-9c60-1fd55dee79df'
+  const send = createSender({
+    settings: resolveSettings({}),
+    broker: { publish } as unknown as Broker,
+    backend: recording,
+    replyTo,
+    taskOptions: () => undefined,
+  })
+  const apply = createApplyCanvas({ send, backend: recording, replyTo })
+  const { result } = await apply(signature, { args, options: wireOptions(options) })
+  return { messages: texts.map(readMessage), texts, chords, result }
+}
