@@ -26,7 +26,7 @@ function formatFinding({ status, name, found, advice }: Finding, width: number):
 const STATUS_WIDTH = 'warning'.length
 
 /** `1 fault, 2 warnings, 14 ok, 3 not seen`. */
-export function summarize(findings: readonly Finding[]): string {
+function summarize(findings: readonly Finding[]): string {
   const of = (status: Status): number => findings.filter((finding) => finding.status === status).length
   return [
     count(of('fault'), 'fault'),

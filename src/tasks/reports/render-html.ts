@@ -6,7 +6,7 @@ import { REPORT_STYLE } from './report-style.js'
 import type { Group, Metric, Report } from './report.js'
 import type { Aggregate } from './report-request.js'
 
-export const AGGREGATE_LABELS: Readonly<Record<Aggregate, string>> = {
+const AGGREGATE_LABELS: Readonly<Record<Aggregate, string>> = {
   count: 'Count',
   missing: 'Missing',
   sum: 'Sum',

@@ -3,9 +3,9 @@ import { parseNumber } from './parse-number.js'
 import type { ReportPlan } from './plan-report.js'
 import type { Group } from './report.js'
 
-export const ALL_ROWS = 'All rows'
-export const OTHER_GROUPS = '(other groups)'
-export const EMPTY_GROUP = '(empty)'
+const ALL_ROWS = 'All rows'
+const OTHER_GROUPS = '(other groups)'
+const EMPTY_GROUP = '(empty)'
 
 const MOST_GROUPS = 1_000
 /** Groups times metrics: with many metrics fewer groups are kept. */
