@@ -1,5 +1,6 @@
 import { formatResultMeta, type OutgoingResultMeta } from '../serialization/result-meta.js'
 import { serializerNamed } from '../serialization/serializers.js'
+import { EXCEPTION_STATES } from '../serialization/states.js'
 import { ResultTooLargeError } from '../results/errors.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
 import { Ignore, MaxRetriesExceededError, Reject, Retry } from '../app/outcomes.js'
@@ -63,16 +64,40 @@ export function acksLate({ options }: RegisteredTask, settings: Settings): boole
   return options.acksLate ?? settings.taskAcksLate
 }
 
+type TaskState = Omit<OutgoingResultMeta, 'taskId' | 'groupId' | 'parentId' | 'extended'>
+
 /**
- * A state of a message's task, ready to store. A failure that is too large loses its details.
+ * A state of a message's task, ready to store. A failure that cannot be written, or is too large, loses its details:
+ * whoever waits has to learn of it.
  *
- * @throws EncodeError, ResultTooLargeError
+ * @throws EncodeError, ResultTooLargeError for what is no failure.
  */
 export function storedResult(
   message: TaskMessage,
   settings: Settings,
   hostname: string,
-  state: Omit<OutgoingResultMeta, 'taskId' | 'groupId' | 'parentId' | 'extended'>,
+  state: TaskState,
+): StoredResult {
+  try {
+    return formatState(message, settings, hostname, state)
+  } catch (error) {
+    if (!EXCEPTION_STATES.has(state.status)) throw error
+    const { exc_type, exc_module } = state.result as ExceptionObject
+    const result = {
+      exc_type,
+      exc_module,
+      exc_message: [error instanceof Error ? error.message : String(error)],
+    }
+    const unlimited = { ...settings, resultMaxBytes: 0, resultExtended: false }
+    return formatState(message, unlimited, hostname, { ...state, result, traceback: undefined })
+  }
+}
+
+function formatState(
+  message: TaskMessage,
+  settings: Settings,
+  hostname: string,
+  state: TaskState,
 ): StoredResult {
   // Member by member: spreading `state` takes longer than writing the JSON.
   const meta: OutgoingResultMeta = {
@@ -104,16 +129,9 @@ export function storedResult(
   const text = formatResultMeta(meta, settings.jsonForm, serializer)
   if (settings.resultMaxBytes > 0) {
     const bytes = byteLength(text)
-    if (bytes > settings.resultMaxBytes) {
-      const error = new ResultTooLargeError(bytes, settings.resultMaxBytes)
-      if (state.status !== 'FAILURE' && state.status !== 'RETRY') throw error
-      const { exc_type, exc_module } = state.result as ExceptionObject
-      const result = { exc_type, exc_module, exc_message: [error.message] }
-      const unlimited = { ...settings, resultMaxBytes: 0, resultExtended: false }
-      return storedResult(message, unlimited, hostname, { ...state, result, traceback: undefined })
-    }
+    if (bytes > settings.resultMaxBytes) throw new ResultTooLargeError(bytes, settings.resultMaxBytes)
   }
-  return { taskId: message.id, text, expiresSeconds: settings.resultExpires ?? 0 }
+  return { taskId: message.id, text, expiresSeconds: settings.resultExpires }
 }
 
 export function byteLength(text: string | Uint8Array): number {

@@ -208,6 +208,18 @@ describe.each(['redis', 'memory'] as const)('worker on %s', (where) => {
     expect(worker.counts().started).toBe(1)
   })
 
+  it('tells of an expiry without the arguments where the result would be too large with them', async () => {
+    const app = makeApp(where, { resultExtended: true, resultMaxBytes: 1000 })
+    const task = app.task('late', (_text: string) => undefined)
+    await startWorker(app)
+    const expires = new Date(Date.now() - 1000)
+    const expired = await task.applyAsync({ args: ['x'.repeat(2000)], expires })
+    const after = await task.applyAsync({ args: ['x'], expires })
+    for (const result of [expired, after]) {
+      await expect(result.get(GET)).rejects.toMatchObject({ excType: 'TaskRevokedError' })
+    }
+  })
+
   it('lets waiting ETAs take no room from what is due now', async () => {
     const app = makeApp(where)
     const task = app.task('now', () => 'now')
