@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
 import { say } from '../support/say.js'
 import { nothingIsLeft, runThroughFault, startFaultSite } from './fault-site.js'
+import { scaled } from './scale.js'
 
 /** From now on the server refuses what takes memory. */
 async function fill(observer: Redis): Promise<void> {
@@ -157,14 +158,14 @@ describe('row 12: a result that the server takes from nobody', () => {
 })
 
 describe('row 13: a server that evicts', () => {
-  it('row 13: under volatile-lru drops results, and never a task', async () => {
+  it('row 13: under volatile-lru drops results, and never a task', { timeout: 300_000 }, async () => {
     const redis = await startRedis({ args: ['--maxmemory-policy', 'volatile-lru'] })
     const site = await startFaultSite({ redis, taskMs: 0, resultBytes: 2000 })
     const { observer } = site
     const used = Number(/used_memory:(\d+)/.exec(await observer.info('memory'))?.[1])
     // Room for a part of the results, beside the tasks that wait.
     await observer.config('SET', 'maxmemory', String(used + 5 * 2 ** 20))
-    const tasks = 5000
+    const tasks = scaled(5000, 50_000)
     for (let sent = 0; sent < tasks; sent += 500) {
       await site.send(500)
       await site.started(sent + 500)

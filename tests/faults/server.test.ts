@@ -151,17 +151,4 @@ describe('a server that says nothing for a while', () => {
       },
     })
   })
-
-  it('row 2: CLIENT PAUSE for 2 s', async () => {
-    const redis = await startRedis()
-    const site = await startFaultSite({ redis })
-    await runThroughFault(site, {
-      name: 'CLIENT PAUSE for 2 s',
-      tasks: 500,
-      async fault() {
-        await site.observer.call('CLIENT', 'PAUSE', '2000')
-        await site.observer.ping()
-      },
-    })
-  })
 })
