@@ -1,4 +1,5 @@
-import { needsOf, type Deployment, type Places, type Role } from './needs.js'
+import { needsOf, type Deployment, type Role } from './needs.js'
+import type { Places } from './places.js'
 import type { Use } from './subject.js'
 
 /** What one ACL user may do, as `ACL SETUSER` takes it. */

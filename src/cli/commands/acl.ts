@@ -1,6 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { aclRules, aclUserLines } from '../../doctor/acl-rules.js'
-import { patternsOf, ROLES, type Deployment, type Role } from '../../doctor/needs.js'
+import { patternsOf } from '../../doctor/places.js'
+import { ROLES, type Deployment, type Role } from '../../doctor/needs.js'
 import { usedConnections } from '../../doctor/used-connections.js'
 import { parseRedisUrl } from '../../redis/url.js'
 import { UsageError } from '../errors.js'

@@ -1,6 +1,6 @@
 import { count, fault, ok, unseen, warning } from '../finding.js'
 import { allSeen, observe, type Observation } from '../observe.js'
-import { placesOf } from '../needs.js'
+import { placesOf } from '../places.js'
 import type { RedisClient } from '../../redis/connect.js'
 import type { Redis } from 'ioredis'
 import type { SubjectCheck } from '../subject.js'

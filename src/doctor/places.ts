@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import { brokerKeys, type BrokerKeyOptions, type BrokerKeys } from '../broker/keys.js'
+import { resultKeys, type ResultKeys } from '../results/keys.js'
+import type { Settings } from '../app/settings.js'
+
+/** Names of keys and channels, or patterns of them. */
+export interface Places {
+  readonly lists: readonly string[]
+  readonly bindings: readonly string[]
+  readonly parked: readonly string[]
+  readonly held: string
+  readonly keys: BrokerKeys
+  readonly beatLock: string
+  readonly beatEntries: string
+  /** Key of a result, and the channel on which it is announced. */
+  readonly result: string
+  /** The same of a saved group; the keys of chords begin with it. */
+  readonly group: string
+  /** What those keys of a chord begin with that have to share a slot of a cluster with others. */
+  readonly besideGroup: string
+}
+
+type PlaceSettings = Pick<Settings, 'brokerTransportOptions' | 'resultBackendTransportOptions'>
+
+/** Names as processes with these settings use them. */
+export function placesOf(settings: PlaceSettings, queues: readonly string[]): Places {
+  const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
+  return places(options, resultKeys(results.globalKeyprefix), queues, randomUUID())
+}
+
+/** The same as patterns of an ACL, which cover every consumer and result. */
+export function patternsOf(settings: PlaceSettings, queues: readonly string[]): Places {
+  const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
+  const escaped = {
+    ...options,
+    globalKeyprefix: escapePattern(options.globalKeyprefix),
+    sep: escapePattern(options.sep),
+    unackedKey: escapePattern(options.unackedKey),
+    unackedIndexKey: escapePattern(options.unackedIndexKey),
+    unackedMutexKey: escapePattern(options.unackedMutexKey),
+  }
+  const keys = resultKeys(results.globalKeyprefix)
+  const resultPatterns = {
+    task: (id: string) => escapePattern(keys.task('')) + id,
+    group: (id: string) => escapePattern(keys.group('')) + id,
+  }
+  return places(escaped, resultPatterns, queues.map(escapePattern), '*')
+}
+
+function places(
+  options: BrokerKeyOptions,
+  resultNames: Pick<ResultKeys, 'task' | 'group'>,
+  queues: readonly string[],
+  any: string,
+): Places {
+  const keys = brokerKeys(options)
+  return {
+    keys,
+    lists: queues.flatMap((queue) => keys.lists(queue)),
+    bindings: queues.map((queue) => keys.binding(queue)),
+    parked: queues.map((queue) => keys.parked(queue)),
+    held: keys.held(any),
+    beatLock: `${options.globalKeyprefix}lovage.beat.lock`,
+    beatEntries: `${options.globalKeyprefix}lovage.beat.entries`,
+    result: resultNames.task(any),
+    group: resultNames.group(any),
+    besideGroup: `{${resultNames.group(any)}`,
+  }
+}
+
+/** Bytes that mean something in a pattern, or cannot be typed, each as a pattern of one byte. */
+function escapePattern(text: string): string {
+  let pattern = ''
+  for (const byte of Buffer.from(text)) {
+    const character = String.fromCharCode(byte)
+    if (/[*?[\]\\^]/.test(character)) pattern += `\\${character}`
+    else pattern += byte > 0x20 && byte < 0x7f ? character : '?'
+  }
+  return pattern
+}
