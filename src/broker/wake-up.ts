@@ -42,6 +42,8 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
     isDirty = true
     wake?.()
   })
+  // It can be armed again; whoever waits would look once a second only.
+  subscriber?.on('ready', () => wake?.())
   const disarm = (): void => {
     isArmed = false
     wake?.()

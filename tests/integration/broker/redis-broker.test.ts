@@ -194,6 +194,28 @@ describe('Redis broker', () => {
     })
   })
 
+  it('row 2: is woken again as soon as the connection of wake-ups is back, not by looking every second', async () => {
+    const consumer = await startConsumer(await makeBroker(), 'q')
+    const redis = redisClient(server.url)
+    const stop = new AbortController()
+    const waiting = (async () => {
+      while (!stop.signal.aborted) await consumer.waitForWork(60_000, stop.signal)
+    })()
+    // Only who can be woken has subscribed.
+    const kill = async (): Promise<void> =>
+      vi.waitFor(
+        async () => expect(Number(await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub'))).toBeGreaterThan(0),
+        WITHIN,
+      )
+    await kill()
+    const from = performance.now()
+    const rounds = 6
+    for (let round = 0; round < rounds; round++) await kill()
+    expect(performance.now() - from).toBeLessThan(rounds * 700)
+    stop.abort()
+    await waiting
+  })
+
   describe('dead letters', () => {
     it('are dropped when they are too old and new ones come', async () => {
       const broker = await makeBroker({ deadLetterLimits: { maxCount: 10, expiresSeconds: 3600 } })
