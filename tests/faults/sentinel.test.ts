@@ -1,7 +1,9 @@
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.js'
+import { makeCertificates } from '../support/certificates.js'
 import { startSentinelSite } from '../support/redis-sentinel.js'
 import { isRefusal } from '../../src/redis/script.js'
+import { testApp } from '../support/test-app.js'
 import type { RedisServer } from '../support/redis-server.js'
 import { killServerOf, replicated, startCrew, workThrough } from './topology.js'
 
@@ -47,5 +49,37 @@ describe('row 3: with sentinels', () => {
       },
       end: () => isPrimary(primary),
     })
+  })
+
+  it('row 36: and all of them on TLS, sentinels and servers verified by name', async () => {
+    const certificates = await makeCertificates()
+    const { url, transportOptions, clients, primary, replica } = await startSentinelSite(certificates)
+    const tls = { sslCaCerts: certificates.ca }
+    const crew = await startCrew(url, {
+      brokerTransportOptions: transportOptions,
+      resultBackendTransportOptions: transportOptions,
+      brokerUseSsl: tls,
+      redisBackendUseSsl: tls,
+    })
+    await workThrough(crew, 200, {
+      name: 'death of the primary, with TLS',
+      replicated: () => replicated(clients.primary),
+      begin: () => killServerOf(crew, primary),
+      end: () =>
+        eventually(async () => (await clients.replica.info('replication')).includes('role:master'), {
+          timeoutMs: 20_000,
+        }),
+    })
+    // The name that everybody was told of, which a certificate has to be for.
+    const [sentinel] = clients.sentinels
+    expect(await sentinel?.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'shop')).toEqual([
+      'localhost',
+      String(replica.port),
+    ])
+    const other = testApp(url, {
+      brokerTransportOptions: transportOptions,
+      brokerUseSsl: { sslCaCerts: certificates.otherCa },
+    })
+    await expect(other.broker.ping(2000)).rejects.toThrow(/not issued by a trusted authority/)
   })
 })

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Redis } from 'ioredis'
+import { tlsServerArgs, type Certificates } from './certificates.js'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
 import { redisBinary, redisClient, startRedis, type RedisServer } from './redis-server.js'
@@ -26,17 +28,30 @@ const MASTER_NAME = 'shop'
 const PASSWORD = 'of-the-servers'
 const SENTINEL_PASSWORD = 'of-the-sentinels'
 
-/** Three sentinels, a primary and a replica, all with passwords; killed when the test ends. */
-export async function startSentinelSite(): Promise<SentinelSite> {
+/**
+ * Three sentinels, a primary and a replica, all with passwords; killed when the test ends.
+ *
+ * @param certificates - With these, all of them speak TLS and nothing else, to each other as well, and are `localhost`.
+ */
+export async function startSentinelSite(certificates?: Certificates): Promise<SentinelSite> {
+  const host = certificates === undefined ? '127.0.0.1' : 'localhost'
   const args = ['--requirepass', PASSWORD, '--masterauth', PASSWORD, '--repl-diskless-sync-delay', '0']
-  const primary = await startRedis({ args })
-  const replica = await startRedis({ args: [...args, '--replicaof', `127.0.0.1 ${primary.port}`] })
+  const start = async (...more: string[]): Promise<RedisServer> => {
+    if (certificates === undefined) return startRedis({ args: [...args, ...more] })
+    const port = await freePort()
+    const tls = ['--port', '0', ...tlsServerArgs(certificates, port), '--tls-auth-clients', 'no']
+    const names = ['--tls-replication', 'yes', '--replica-announce-ip', host]
+    return startRedis({ port, args: [...args, ...tls, ...names, ...more] })
+  }
+  const primary = await start()
+  const replica = await start('--replicaof', `${host} ${primary.port}`)
+  const ca = certificates && readFileSync(certificates.ca)
   const client = (port: number, password: string): Redis =>
-    redisClient(`redis://:${password}@127.0.0.1:${port}`)
+    redisClient(`redis://:${password}@${host}:${port}`, ca)
   const clients = { primary: client(primary.port, PASSWORD), replica: client(replica.port, PASSWORD) }
   await eventually(async () => (await clients.replica.info('replication')).includes('master_link_status:up'))
 
-  const ports = await Promise.all([1, 2, 3].map(() => startSentinel(primary.port)))
+  const ports = await Promise.all([1, 2, 3].map(() => startSentinel(host, primary.port, certificates)))
   const sentinels = ports.map((port) => client(port, SENTINEL_PASSWORD))
   for (const sentinel of sentinels) {
     await eventually(async () => {
@@ -46,7 +61,7 @@ export async function startSentinelSite(): Promise<SentinelSite> {
     })
   }
   return {
-    url: ports.map((port) => `sentinel://:${PASSWORD}@127.0.0.1:${port}`).join(';'),
+    url: ports.map((port) => `sentinel://:${PASSWORD}@${host}:${port}`).join(';'),
     transportOptions: { masterName: MASTER_NAME, sentinelKwargs: { password: SENTINEL_PASSWORD } },
     primary,
     replica,
@@ -54,15 +69,19 @@ export async function startSentinelSite(): Promise<SentinelSite> {
   }
 }
 
-async function startSentinel(primaryPort: number): Promise<number> {
+async function startSentinel(
+  host: string,
+  primaryPort: number,
+  certificates?: Certificates,
+): Promise<number> {
   const file = path.join(await tempDir(), 'sentinel.conf')
   const port = await freePort()
   const lines = [
-    `port ${port}`,
+    ...(certificates === undefined ? [`port ${port}`] : tlsOnly(port, host, certificates)),
     'bind 127.0.0.1',
     `requirepass ${SENTINEL_PASSWORD}`,
     `sentinel sentinel-pass ${SENTINEL_PASSWORD}`,
-    `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${primaryPort} 2`,
+    `sentinel monitor ${MASTER_NAME} ${host} ${primaryPort} 2`,
     `sentinel auth-pass ${MASTER_NAME} ${PASSWORD}`,
     `sentinel down-after-milliseconds ${MASTER_NAME} 700`,
     `sentinel failover-timeout ${MASTER_NAME} 4000`,
@@ -70,4 +89,13 @@ async function startSentinel(primaryPort: number): Promise<number> {
   await writeFile(file, `${lines.join('\n')}\n`)
   await startProcess(redisBinary(), [file, '--sentinel']).waitForLine(/\+monitor master/)
   return port
+}
+
+/** Certificates name hosts, so sentinels have to pass on names, not addresses. */
+function tlsOnly(port: number, host: string, { ca, serverCertificate, serverKey }: Certificates): string[] {
+  return [
+    ...['port 0', `tls-port ${port}`, 'tls-auth-clients no', 'tls-replication yes'],
+    ...[`tls-cert-file ${serverCertificate}`, `tls-key-file ${serverKey}`, `tls-ca-cert-file ${ca}`],
+    ...['sentinel resolve-hostnames yes', 'sentinel announce-hostnames yes', `sentinel announce-ip ${host}`],
+  ]
 }

@@ -97,9 +97,14 @@ export function redisBinary(): string {
   )
 }
 
-/** A plain client to look at and change what is there; it is closed when the test ends. */
-export function redisClient(url: string): Redis {
-  const client = new Redis(url, { protocol: 2, maxRetriesPerRequest: 1 })
+/**
+ * A plain client to look at and change what is there; it is closed when the test ends.
+ *
+ * @param ca - Of a server that speaks TLS: the certificate of its authority.
+ */
+export function redisClient(url: string, ca?: Buffer): Redis {
+  const tls = ca === undefined ? {} : { tls: { ca } }
+  const client = new Redis(url, { protocol: 2, maxRetriesPerRequest: 1, ...tls })
   client.on('error', () => undefined)
   atTestEnd(() => client.disconnect())
   return client
