@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { atTestEnd } from './at-test-end.js'
+import { closeServer } from './close-server.js'
 
 /**
  * What becomes of a command:
@@ -38,9 +39,7 @@ export async function startCommandProxy(target: { readonly port: number }): Prom
     decide: () => 'pass',
     async close() {
       for (const socket of sockets) socket.destroy()
-      if (!server.listening) return
-      server.close()
-      await once(server, 'close')
+      await closeServer(server)
     },
     [Symbol.asyncDispose]: () => proxy.close(),
   }

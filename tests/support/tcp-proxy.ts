@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { atTestEnd } from './at-test-end.js'
+import { closeServer } from './close-server.js'
 
 export interface ProxyTarget {
   readonly port: number
@@ -73,9 +74,7 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     resume: () => enter('pass'),
     async close() {
       cut()
-      if (!server.listening) return
-      server.close()
-      await once(server, 'close')
+      await closeServer(server)
     },
     [Symbol.asyncDispose]: () => proxy.close(),
   }
