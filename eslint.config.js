@@ -9,7 +9,7 @@ const zones = [
   { target: './src/serialization', from: './src', except: [...ground, './serialization'] },
   { target: './src/redis', from: './src', except: [...ground, './redis'] },
   { target: './src/schedules', from: './src', except: [...ground, './schedules'] },
-  { target: './src/canvas', from: './src', except: [...ground, './serialization', './canvas'] },
+  { target: './src/canvas', from: './src', except: [...ground, './serialization', './results', './canvas'] },
   { target: './src/broker', from: './src', except: [...ground, './serialization', './redis', './broker'] },
   { target: './src/results', from: './src', except: [...ground, './serialization', './redis', './results'] },
   {

@@ -40,8 +40,19 @@ export {
 } from './app/outcomes.js'
 export { InvalidParamsError } from './app/bind-arguments.js'
 export { AsyncResult, type GetOptions } from './results/async-result.js'
+export { GroupResult } from './results/group-result.js'
+export { ResultSet } from './results/result-set.js'
+export type { ResultNode, ResultTreeStep } from './results/joining.js'
+export type { ResultTuple } from './serialization/result-tuple.js'
 export type { ResultMeta } from './serialization/result-meta.js'
-export { ResultBackendDisabledError, ResultRefusedError, ResultTooLargeError } from './results/errors.js'
+export {
+  GetInsideTaskError,
+  GroupNotFoundError,
+  ResultBackendDisabledError,
+  ResultRefusedError,
+  ResultTimeoutError,
+  ResultTooLargeError,
+} from './results/errors.js'
 export { TaskError } from './serialization/exceptions.js'
 export { Decimal, Uuid } from './serialization/python-types.js'
 export { EncodeError } from './serialization/errors.js'

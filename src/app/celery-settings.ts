@@ -134,6 +134,11 @@ export interface CelerySettings {
    * number. Results are announced whole, and Redis cuts off who is 32 MiB behind. @default 33554432
    */
   readonly resultMaxBytes?: number | undefined
+  /**
+   * `result_chord_join_timeout`: seconds for which who completes a chord waits for results of its header, where this
+   * holds groups. @default 3
+   */
+  readonly resultChordJoinTimeout?: number | undefined
 
   /** Not of Celery: how many dead letters are kept; the oldest go first. @default 10000 */
   readonly deadLetterMaxCount?: number | undefined

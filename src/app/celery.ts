@@ -5,14 +5,17 @@ import { createSender, type SendOptions, type SendTask } from './send-task.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { registerTask, type RegisteredTask, type TaskFunction } from './registered-task.js'
-import { resultOf } from './result-of.js'
 import { resolveSettings, type Settings } from './settings.js'
 import type { CelerySettings } from './celery-settings.js'
-import { AsyncResult } from '../results/async-result.js'
+import { tupleOf } from '../canvas/result-tree.js'
+import { AsyncResult, fromTuple, savedGroup } from '../results/async-result.js'
+import { ResultSet } from '../results/result-set.js'
 import { silentLog, type Log } from '../log.js'
 import type { z } from 'zod'
 import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOptions } from './task-options.js'
 import type { Broker, DeadLetters } from '../broker/broker.js'
+import type { GroupResult } from '../results/group-result.js'
+import type { ResultNode } from '../results/joining.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { Schedule } from '../schedules/schedule.js'
 import {
@@ -179,6 +182,21 @@ export class Celery {
     return new AsyncResult<Result>(id, this.backend)
   }
 
+  /**
+   * A group that was saved before, here or elsewhere (`GroupResult.save`). It is looked up when its members are asked for,
+   * which then throws GroupNotFoundError if nobody saved it.
+   */
+  groupResult<Results extends readonly unknown[] = unknown[]>(id: string): GroupResult<Results> {
+    return savedGroup<Results>(id, this.backend)
+  }
+
+  /** Any results, to be looked at together. */
+  resultSet<Results extends readonly unknown[] = unknown[]>(
+    results: readonly ResultNode[],
+  ): ResultSet<Results> {
+    return new ResultSet<Results>(results, this.backend)
+  }
+
   /** Have beat send a call by a schedule. Names must be unique; the default one is made from the call. */
   addPeriodicTask(
     schedule: Schedule,
@@ -235,7 +253,7 @@ export class Celery {
 
   readonly #launch: Launch = async (data, call) => {
     const { result } = await this.#applier()(data, call)
-    return resultOf(result, this.backend)
+    return fromTuple(tupleOf(result), this.backend)
   }
 
   #applier(): ApplyCanvas {

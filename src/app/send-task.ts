@@ -138,7 +138,7 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
       { queue, priority, envelope: encodeTaskMessage(task) },
       { timeoutMs: options.publishTimeoutMs ?? settings.publishTimeoutMs, signal: options.signal },
     )
-    return new AsyncResult(id, backend)
+    return new AsyncResult(id, backend, undefined, { isIgnored: task.ignoreResult })
   }
 }
 

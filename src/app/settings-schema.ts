@@ -148,6 +148,7 @@ export const settingsSchema = z.strictObject(
     resultExpires: z.number('seconds, or null').nonnegative('seconds, 0 or more').nullable().default(86_400),
     resultExtended: flag.default(false),
     resultMaxBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes, an integer, 0 or more').default(33_554_432),
+    resultChordJoinTimeout: moreThanZero.default(3),
 
     deadLetterMaxCount: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(10_000),
     deadLetterExpires: z

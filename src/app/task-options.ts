@@ -11,6 +11,8 @@ export interface TaskOptions {
   readonly priority?: number
   /** Discard return values. @default the setting `taskIgnoreResult` */
   readonly ignoreResult?: boolean
+  /** Seconds for which its results are kept; 0 or null for ever. @default the setting `resultExpires` */
+  readonly resultExpires?: number | null
   /** Acknowledge after the result is stored. @default the setting `taskAcksLate` */
   readonly acksLate?: boolean
   /**

@@ -1,4 +1,5 @@
 /** What the compiler knows of signatures: which result may come before, and which comes out. Nothing here is ever run. */
+import type { GroupResult } from '../results/group-result.js'
 import type { Signature } from './signature.js'
 
 /** Any signature, whatever it accepts and returns. */
@@ -67,7 +68,4 @@ export type Last<S extends readonly unknown[]> = S extends readonly [...unknown[
 export type ResultsOf<S extends readonly AnySignature[]> = { -readonly [I in keyof S]: ResultOf<S[I]> }
 
 /** What applying a group gives. */
-export interface GroupHandle<Results> {
-  readonly id: string
-  get(options?: { readonly timeout?: number }): Promise<Results>
-}
+export type GroupHandle<Results> = GroupResult<Results extends readonly unknown[] ? Results : unknown[]>

@@ -12,6 +12,7 @@ import { isRefusal, loadScript } from '../redis/script.js'
 import { parseResultMeta, type ResultMeta } from '../serialization/result-meta.js'
 import { ResultBackendFullError, ResultRefusedError } from './errors.js'
 import { redactUrls, type Log } from '../log.js'
+import { UnreadableResultError } from '../serialization/errors.js'
 import { createRedisChords } from './redis-chords.js'
 import { createResultSubscriptions, type ResultSubscriptions } from './subscriptions.js'
 import { resultKeys } from './keys.js'
@@ -40,7 +41,7 @@ const LOOK_AGAIN_MS = 5000
 /** How many results one script call stores. */
 const MOST_PER_CALL = 500
 /** How many results one command fetches. */
-const MOST_PER_FETCH = 1000
+const MOST_PER_FETCH = 2000
 
 /** Results on Redis: Celery's keys, texts and channels (wire protocol, section 10). */
 export function createRedisBackend(options: RedisBackendOptions): ResultBackend {
@@ -62,7 +63,6 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     }
     return texts
   }
-  const parse = (stored: Buffer): ResultMeta => parseResultMeta(stored, serializer)
   // Waiting costs a connection of its own, opened by the first who waits.
   const watch = (...args: Parameters<ResultSubscriptions['watch']>): (() => void) => {
     subscriptions ??= createResultSubscriptions({
@@ -71,7 +71,7 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
       lookAgainMs: isCluster(connection) ? LOOK_AGAIN_MS : undefined,
       channelOf: keyOf,
       fetchMany: fetchTexts,
-      parse,
+      parse: (stored) => parseResultMeta(stored, serializer),
       log: options.log,
     })
     return subscriptions.watch(...args)
@@ -99,18 +99,24 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
 
     async fetch(taskId) {
       const [stored] = await fetchTexts([taskId])
-      return stored ? parse(stored) : undefined
+      return stored ? parseOf(taskId, stored, serializer) : undefined
     },
 
     async fetchMany(taskIds) {
       const texts = await fetchTexts(taskIds)
-      return texts.map((stored) => (stored ? parse(stored) : undefined))
+      return texts.map((stored, i) => (stored ? parseOf(taskIds[i] ?? '', stored, serializer) : undefined))
     },
 
     async forget(taskIds) {
       const client = open()
       await ready(client, {})
-      await Promise.all(taskIds.map((id) => client.del(keyOf(id))))
+      // On a cluster keys of one command are in one slot.
+      const most = client.isCluster ? 1 : MOST_PER_FETCH
+      const calls: Promise<unknown>[] = []
+      for (let first = 0; first < taskIds.length; first += most) {
+        calls.push(client.del(taskIds.slice(first, first + most).map(keyOf)))
+      }
+      await Promise.all(calls)
     },
 
     wait: (taskId, waitOptions) => waitUntilReady(watch, taskId, waitOptions),
@@ -152,6 +158,16 @@ export function createRedisBackend(options: RedisBackendOptions): ResultBackend 
     async close() {
       await Promise.all([opened && closeRedis(opened), subscriptions?.close()])
     },
+  }
+}
+
+/** With the id also where the text does not say it. @throws UnreadableResultError */
+function parseOf(taskId: string, stored: Buffer, serializer: Serializer | undefined): ResultMeta {
+  try {
+    return parseResultMeta(stored, serializer)
+  } catch (error) {
+    if (!(error instanceof UnreadableResultError) || error.taskId !== undefined) throw error
+    throw new UnreadableResultError(`task ${taskId}: ${error.message}`, { taskId, cause: error })
   }
 }
 

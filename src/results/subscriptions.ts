@@ -43,6 +43,7 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
   const taskIdOf = new Map<string, string>()
   const retries = new Set<NodeJS.Timeout>()
   let fresh: Watcher[] = []
+  let left: string[] = []
 
   const read = (taskId: string, text: Buffer): ResultMeta | undefined => {
     try {
@@ -107,6 +108,16 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
     void synchronize(some)
   }
 
+  /** In one command for all that nobody waits for any more, and nobody began to wait for again. */
+  const leave = (): void => {
+    const channels = left.filter((taskId) => !watchers.has(taskId)).map(channelOf)
+    left = []
+    if (channels.length === 0 || client.status !== 'ready') return
+    client.unsubscribe(...channels).catch((error: unknown) => {
+      log.debug({ err: error, channels: channels.length }, 'could not unsubscribe')
+    })
+  }
+
   return {
     watch(taskId, listener) {
       const watcher = createWatcher(taskId, listener)
@@ -120,11 +131,7 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
         if (waiting.size > 0 || watchers.get(taskId) !== waiting) return
         watchers.delete(taskId)
         taskIdOf.delete(channelOf(taskId))
-        if (client.status === 'ready') {
-          client.unsubscribe(channelOf(taskId)).catch((error: unknown) => {
-            log.debug({ err: error, taskId }, 'could not unsubscribe')
-          })
-        }
+        if (left.push(taskId) === 1) queueMicrotask(leave)
       }
     },
     close() {

@@ -10,7 +10,7 @@ import type { WaitOptions } from './result-backend.js'
 export type Watch = (taskId: string, listener: (meta: ResultMeta) => void) => () => void
 
 /** `setTimeout` overflows past this and would fire at once. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+export const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 /** Resolves with the first meta whose state is ready. @throws TimeoutError, or the signal's reason. */
 export function waitUntilReady(watch: Watch, taskId: string, options: WaitOptions = {}): Promise<ResultMeta> {

@@ -21,6 +21,8 @@ export interface ResultMeta {
   readonly parentId: string | undefined
   /** With `result_extended` only. */
   readonly name: string | undefined
+  readonly args: readonly unknown[] | undefined
+  readonly kwargs: Readonly<Record<string, unknown>> | undefined
   readonly retries: number | undefined
   readonly worker: string | undefined
   readonly queue: string | undefined
@@ -134,6 +136,8 @@ export function parseResultMeta(stored: string | Uint8Array, serializer?: Serial
     groupId: textOf(meta['group_id']),
     parentId: textOf(meta['parent_id']),
     name: textOf(meta['name']),
+    args: Array.isArray(meta['args']) ? meta['args'] : undefined,
+    kwargs: isPlainRecord(meta['kwargs']) ? meta['kwargs'] : undefined,
     retries: typeof meta['retries'] === 'number' ? meta['retries'] : undefined,
     worker: textOf(meta['worker']),
     queue: textOf(meta['queue']),

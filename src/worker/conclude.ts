@@ -57,7 +57,13 @@ export function createConclude(parts: ConclusionParts): Conclude {
     if (keepsResult(message, task, settings)) {
       try {
         const dateDone = new Date(clock.now())
-        result = storedResult(message, settings, hostname, { status: 'SUCCESS', result: value, dateDone })
+        result = storedResult(
+          message,
+          settings,
+          hostname,
+          { status: 'SUCCESS', result: value, dateDone },
+          task,
+        )
       } catch (error) {
         return fail(request, delivery, error)
       }

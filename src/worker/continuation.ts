@@ -42,22 +42,18 @@ export function createContinuation(parts: ContinuationParts): Continuation {
     async afterSuccess({ message, task }, value) {
       // What cannot be stored fails the task, and then nothing must follow its success.
       if (keepsResult(message, task, settings))
-        storedResult(message, settings, hostname, { status: 'SUCCESS', result: value })
+        storedResult(message, settings, hostname, { status: 'SUCCESS', result: value }, task)
       const children = await untilSent(clock, log, () => sendCallbacks(send, message, value))
       if (!keepsResult(message, task, settings)) return undefined
       const dateDone = new Date(clock.now())
-      return storedResult(message, settings, hostname, {
-        status: 'SUCCESS',
-        result: value,
-        children,
-        dateDone,
-      })
+      const state = { status: 'SUCCESS', result: value, children, dateDone }
+      return storedResult(message, settings, hostname, state, task)
     },
 
     afterFailure({ message, task }, exception, traceback) {
       const state = { status: 'FAILURE', result: exception, traceback, dateDone: new Date(clock.now()) }
       const own = keepsResult(message, task, settings)
-        ? [storedResult(message, settings, hostname, state)]
+        ? [storedResult(message, settings, hostname, state, task)]
         : []
       // Whoever waits for a later step of the chain learns here that it will not come (section 12.3).
       const later = message.chain.flatMap(({ options }) => {
@@ -76,7 +72,9 @@ export function createContinuation(parts: ContinuationParts): Continuation {
         `Task ${message.task}[${message.id}] retry: ${exception.exc_type}`,
       )
       if (!keepsResult(message, task, settings)) return []
-      return [storedResult(message, settings, hostname, { status: 'RETRY', result: exception, traceback })]
+      return [
+        storedResult(message, settings, hostname, { status: 'RETRY', result: exception, traceback }, task),
+      ]
     },
 
     sendRetry: ({ message }, retry) => untilSent(clock, log, () => sendRetry(send, message, retry)),

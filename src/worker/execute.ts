@@ -1,4 +1,5 @@
 import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../app/outcomes.js'
+import { insideTask } from '../results/inside-task.js'
 import { createContext, type ContextParts, type Request } from './request.js'
 import { outcomeOfThrown, type Outcome } from './outcome.js'
 
@@ -36,7 +37,7 @@ export function execute(
 
   let returned: unknown
   try {
-    returned = task.run(message.args, message.kwargs, context)
+    returned = insideTask(() => task.run(message.args, message.kwargs, context))
   } catch (thrown) {
     return { outcome: outcomeOfThrown(task, message.retries, thrown), abort }
   }

@@ -46,7 +46,7 @@ export function createContext({ message, task }: Request, parts: ContextParts): 
     },
     async updateState(state, info = null) {
       if (!keepsResult(message, task, settings)) return
-      await store(storedResult(message, settings, hostname, { status: state, result: info }))
+      await store(storedResult(message, settings, hostname, { status: state, result: info }, task))
     },
     retry: (options) => retry(message, task, options),
     ignore: () => new Ignore(),
@@ -70,6 +70,7 @@ type TaskState = Omit<OutgoingResultMeta, 'taskId' | 'groupId' | 'parentId' | 'e
  * A state of a message's task, ready to store. A failure that cannot be written, or is too large, loses its details:
  * whoever waits has to learn of it.
  *
+ * @param task - Where it is known here: it may say for how long its results are kept.
  * @throws EncodeError, ResultTooLargeError for what is no failure.
  */
 export function storedResult(
@@ -77,9 +78,10 @@ export function storedResult(
   settings: Settings,
   hostname: string,
   state: TaskState,
+  task?: RegisteredTask,
 ): StoredResult {
   try {
-    return formatState(message, settings, hostname, state)
+    return formatState(message, settings, hostname, state, task)
   } catch (error) {
     if (!EXCEPTION_STATES.has(state.status)) throw error
     const { exc_type, exc_module } = state.result as ExceptionObject
@@ -89,7 +91,7 @@ export function storedResult(
       exc_message: [error instanceof Error ? error.message : String(error)],
     }
     const unlimited = { ...settings, resultMaxBytes: 0, resultExtended: false }
-    return formatState(message, unlimited, hostname, { ...state, result, traceback: undefined })
+    return formatState(message, unlimited, hostname, { ...state, result, traceback: undefined }, task)
   }
 }
 
@@ -98,6 +100,7 @@ function formatState(
   settings: Settings,
   hostname: string,
   state: TaskState,
+  task: RegisteredTask | undefined,
 ): StoredResult {
   // Member by member: spreading `state` takes longer than writing the JSON.
   const meta: OutgoingResultMeta = {
@@ -131,7 +134,8 @@ function formatState(
     const bytes = byteLength(text)
     if (bytes > settings.resultMaxBytes) throw new ResultTooLargeError(bytes, settings.resultMaxBytes)
   }
-  return { taskId: message.id, text, expiresSeconds: settings.resultExpires }
+  const { resultExpires = settings.resultExpires } = task?.options ?? {}
+  return { taskId: message.id, text, expiresSeconds: resultExpires ?? 0 }
 }
 
 export function byteLength(text: string | Uint8Array): number {

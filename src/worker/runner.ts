@@ -70,7 +70,10 @@ export function createRunner(parts: RunnerParts): Runner {
     const { message, task } = request
     if (!keepsResult(message, task, settings)) return
     const info = { pid: process.pid, hostname }
-    messages.note(request, storedResult(message, settings, hostname, { status: 'STARTED', result: info }))
+    messages.note(
+      request,
+      storedResult(message, settings, hostname, { status: 'STARTED', result: info }, task),
+    )
   }
 
   return {

@@ -77,7 +77,9 @@ describe('row 38: the users of docs/acl.md', () => {
     working.task('shop.add', (x: number, y: number) => x + y)
     working.task('shop.tick', () => 'ticked')
     const more = working.task('shop.more', () => 'more')
-    working.task('shop.delegate', async () => (await more.delay()).get({ timeout: 10_000 }))
+    working.task('shop.delegate', async () =>
+      (await more.delay()).get({ timeout: 10_000, allowInTask: true }),
+    )
     let attempts = 0
     working.task('shop.moody', { bind: true }, (task) => {
       attempts += 1

@@ -7,6 +7,7 @@ import { atTestEnd } from '../../support/at-test-end.js'
 import { startCluster, type RedisCluster } from '../../support/redis-cluster.js'
 import { testApp } from '../../support/test-app.js'
 import { describeGroupsAndChords } from '../results/chord-conformance.js'
+import { describeGroupResults } from '../results/group-conformance.js'
 import { describeResultBackend, stored } from '../results/conformance.js'
 import { describeBroker, send, startConsumer, taskOf } from './conformance.js'
 import type { Broker } from '../../../src/broker/broker.js'
@@ -86,6 +87,7 @@ describe('row 6: a cluster of three primaries and three replicas', () => {
   describe('as result backend', () => {
     describeResultBackend(makeBackend)
     describeGroupsAndChords(makeBackend)
+    describeGroupResults(makeBackend)
 
     it('spreads results over all primaries', async () => {
       const backend = await makeBackend()

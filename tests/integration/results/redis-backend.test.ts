@@ -4,6 +4,7 @@ import { atTestEnd } from '../../support/at-test-end.js'
 import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
 import { serializerNamed } from '../../../src/serialization/serializers.js'
 import { describeGroupsAndChords } from './chord-conformance.js'
+import { describeGroupResults } from './group-conformance.js'
 import { describeResultBackend, stored } from './conformance.js'
 import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
 import { silentLog } from '../../../src/log.js'
@@ -30,6 +31,7 @@ async function makeBackend(
 describe('Redis result backend', () => {
   describeResultBackend(makeBackend)
   describeGroupsAndChords(makeBackend)
+  describeGroupResults(makeBackend)
 
   it('Must 10.1, 10.2, 10.6: stores with a TTL and publishes the same text on the channel of the key', async () => {
     const backend = await makeBackend()

@@ -3,11 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
 import { formatChordPart } from '../../../src/serialization/chord-part.js'
 import { serializerNamed } from '../../../src/serialization/serializers.js'
+import { AsyncResult } from '../../../src/results/async-result.js'
+import { GroupResult } from '../../../src/results/group-result.js'
 import { silentLog } from '../../../src/log.js'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
 import { startCommandProxy } from '../../support/command-proxy.js'
 import { part } from './chord-conformance.js'
+import { stored } from './conformance.js'
 import type { ResultBackend } from '../../../src/results/result-backend.js'
 
 let server: RedisServer
@@ -225,13 +228,36 @@ describe('groups on Redis', () => {
     }
   })
 
-  it('fetch 10,000 results in ten round trips', async () => {
-    const backend = await makeBackend()
-    const redis = redisClient(server.url)
-    await redis.config('RESETSTAT')
-    await backend.fetchMany(Array.from({ length: 10_000 }, (_, i) => `r${i}`))
-    const stats = await redis.info('commandstats')
-    expect(stats).toMatch(/cmdstat_mget:calls=10,/)
-    expect(stats).not.toMatch(/cmdstat_get:/)
-  })
+  it.each(['ready before', 'ready after'])(
+    'of 10,000 %s one joins cost at most 20 commands',
+    async (when) => {
+      const { url } = await startRedis()
+      const backend = await makeBackend({}, url)
+      const redis = redisClient(url)
+      const ids = Array.from({ length: 10_000 }, (_, i) => `r${i}`)
+      const group = new GroupResult(
+        'g',
+        ids.map((id) => new AsyncResult(id, backend)),
+        backend,
+      )
+      const storing = await makeBackend({}, url)
+      const storeAll = (): Promise<void> => storing.store(ids.map((id, i) => stored(id, 'SUCCESS', i)))
+      if (when === 'ready before') await storeAll()
+      await redis.config('RESETSTAT')
+      const joining = group.join()
+      if (when === 'ready after') {
+        await expect
+          .poll(async () => (await redis.pubsub('NUMSUB', 'celery-task-meta-r9999'))[1], { timeout: 20_000 })
+          .toBe(1)
+        await storeAll()
+      }
+      expect(await joining).toEqual(ids.map((_, i) => i))
+      const stats = await redis.info('commandstats')
+      const callsOf = (command: string): number =>
+        Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+      const calls = ['get', 'mget', 'subscribe'].reduce((sum, command) => sum + callsOf(command), 0)
+      expect(calls).toBeLessThanOrEqual(20)
+      expect(calls).toBeGreaterThan(0)
+    },
+  )
 })

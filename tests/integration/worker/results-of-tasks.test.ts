@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../../support/eventually.js'
+import { redisClient, startRedis } from '../../support/redis-server.js'
+import { testApp } from '../../support/test-app.js'
+import { group, InvalidArgumentError } from '../../../src/index.js'
+
+describe('results within tasks', () => {
+  it('are not waited for unless that is allowed', async () => {
+    const app = testApp('memory://')
+    const add = app.task('add', (x: number, y: number) => x + y)
+    app.task('waits', async () => (await add.delay(1, 2)).get())
+    app.task('joins', async () => (await group(add.s(1, 2), add.s(3, 4)).applyAsync()).join())
+    app.task('iterates', async () => {
+      for await (const meta of app.resultSet([await add.delay(1, 2)])) return meta.result
+      return undefined
+    })
+    app.task('may', async () => {
+      const sent = await group(add.s(1, 2), add.s(3, 4)).applyAsync()
+      return [
+        await sent.join({ allowInTask: true }),
+        await (await add.delay(5, 6)).get({ allowInTask: true }),
+      ]
+    })
+    await using worker = await app.startWorker()
+    for (const name of ['waits', 'joins', 'iterates']) {
+      const refused = (await app.sendTask(name)).get({ timeout: 10_000 })
+      await expect(refused).rejects.toMatchObject({ excType: 'GetInsideTaskError' })
+    }
+    expect(await (await app.sendTask('may')).get({ timeout: 10_000 })).toEqual([[3, 7], 11])
+    expect(worker.counts().failed).toBe(3)
+    // The process that runs the worker may wait itself.
+    expect(await (await add.delay(1, 2)).get({ timeout: 10_000 })).toBe(3)
+  })
+
+  it('row 39: are not waited for where the call ignores them', async () => {
+    const app = testApp('memory://')
+    const add = app.task('add', (x: number, y: number) => x + y)
+    expect(await (await add.applyAsync({ args: [1, 2], ignoreResult: true })).get()).toBeNull()
+  })
+})
+
+describe('resultExpires of a task', () => {
+  it('row 12: is how long its results are kept, whatever the app says', async () => {
+    const { url } = await startRedis()
+    const app = testApp(url, { resultExpires: 1000 })
+    const redis = redisClient(url)
+    app.task('short', { resultExpires: 50 }, () => 1)
+    app.task('ever', { resultExpires: null }, () => 1)
+    app.task('fails', { resultExpires: 50 }, () => {
+      throw new InvalidArgumentError('on purpose')
+    })
+    app.task('usual', () => 1)
+    await using _worker = await app.startWorker()
+    const ttlOf = async (name: string): Promise<number> => {
+      const result = await app.sendTask(name)
+      await result.get({ timeout: 10_000, propagate: false })
+      return redis.ttl(`celery-task-meta-${result.id}`)
+    }
+    expect(await ttlOf('short')).toBeLessThanOrEqual(50)
+    expect(await ttlOf('fails')).toBeLessThanOrEqual(50)
+    expect(await ttlOf('ever')).toBe(-1)
+    expect(await ttlOf('usual')).toBeGreaterThan(900)
+    await eventually(async () => (await redis.exists('unacked')) === 0)
+  })
+})
