@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createApplyCanvas, type ApplyCanvas } from './apply-canvas.js'
 import { createBackend, createBroker } from './transports.js'
+import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
@@ -53,6 +54,8 @@ export class Celery {
   #log: Log
   readonly #tasks = new Map<string, RegisteredTask>()
   readonly #periodicTasks: PeriodicTask[] = []
+  /** One connection to the sentinels, for the connections of broker and results. */
+  readonly #failoverNews = createFailoverNews()
   #broker: Broker | undefined
   #backend: ResultBackend | undefined
   #send: SendTask | undefined
@@ -215,7 +218,7 @@ export class Celery {
   }
 
   get broker(): Broker {
-    return (this.#broker ??= createBroker(this.settings, this.log))
+    return (this.#broker ??= createBroker(this.settings, this.log, this.#failoverNews))
   }
 
   /** Messages that were set aside: unreadable, refused, or delivered too often. */
@@ -224,7 +227,7 @@ export class Celery {
   }
 
   get backend(): ResultBackend {
-    return (this.#backend ??= createBackend(this.settings, this.log))
+    return (this.#backend ??= createBackend(this.settings, this.log, this.#failoverNews))
   }
 
   /** Start a worker in this process. Resolves when it consumes. */

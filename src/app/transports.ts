@@ -5,12 +5,13 @@ import { createRedisBroker } from '../broker/redis-broker.js'
 import { disabledBackend } from '../results/disabled-backend.js'
 import { serializerNamed } from '../serialization/serializers.js'
 import type { Broker } from '../broker/broker.js'
+import type { FailoverNews } from '../redis/watch-failover.js'
 import type { Log } from '../log.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { Settings } from './settings.js'
 
 /** The broker that the setting `broker` names by its URL's scheme. */
-export function createBroker(settings: Settings, log: Log): Broker {
+export function createBroker(settings: Settings, log: Log, failoverNews: FailoverNews): Broker {
   const deadLetterLimits = {
     maxCount: settings.deadLetterMaxCount,
     expiresSeconds: settings.deadLetterExpires,
@@ -19,7 +20,7 @@ export function createBroker(settings: Settings, log: Log): Broker {
   const { visibilityTimeout, ...options } = settings.brokerTransportOptions
   return createRedisBroker({
     ...options,
-    connection: settings.brokerConnection,
+    connection: { ...settings.brokerConnection, failoverNews },
     visibilityTimeoutMs: visibilityTimeout * 1000,
     leaseMs: settings.workerLease * 1000,
     publishTimeoutMs: settings.publishTimeoutMs,
@@ -29,12 +30,12 @@ export function createBroker(settings: Settings, log: Log): Broker {
 }
 
 /** The result backend that the setting `backend` names, or the one that keeps nothing. */
-export function createBackend(settings: Settings, log: Log): ResultBackend {
+export function createBackend(settings: Settings, log: Log, failoverNews: FailoverNews): ResultBackend {
   if (settings.backend === undefined || settings.backendConnection === undefined) return disabledBackend
   const serializer = serializerNamed(settings.resultSerializer, settings.jsonForm, settings.auth)
   if (settings.backend.startsWith('memory:')) return createMemoryBackend(serializer)
   return createRedisBackend({
-    connection: settings.backendConnection,
+    connection: { ...settings.backendConnection, failoverNews },
     globalKeyprefix: settings.resultBackendTransportOptions.globalKeyprefix,
     isChordOrdered: settings.resultBackendTransportOptions.resultChordOrdered,
     expiresSeconds: settings.resultExpires,

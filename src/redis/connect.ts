@@ -10,7 +10,7 @@ import { routeTo, type RedisConnectionOptions, type Route } from './route.js'
 import { nameOf } from './target.js'
 import { newOutlook, noteFault, outlookOf, watchOutages } from './outlook.js'
 import { parseRedisUrl } from './url.js'
-import { watchFailover } from './watch-failover.js'
+import { createFailoverNews, watchFailover } from './watch-failover.js'
 
 export type { RedisConnectionOptions } from './route.js'
 
@@ -110,7 +110,7 @@ export function openSingle(
   const { sentinels } = route
   if (sentinels !== undefined) {
     const { signal } = outlook.closed
-    watchFailover(client, { sentinels, locator, timeoutMs: route.connectTimeoutMs, signal })
+    watchFailover(client, { sentinels, news: options.failoverNews ?? createFailoverNews(), locator, signal })
   }
   return client
 }

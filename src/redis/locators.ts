@@ -38,8 +38,8 @@ export interface SentinelLocatorOptions {
 /** The primary of which the sentinels know; asked for anew at each attempt, as it changes with a failover. */
 export function sentinelLocator(options: SentinelLocatorOptions): Locator {
   const { masterName, primary, timeoutMs } = options
-  /** The first is the one that answered last. */
-  let sentinels = options.sentinels
+  /** The first is the one that answered last; at first any, so that a fleet does not ask the same one. */
+  let sentinels: readonly Target[] = shuffled(options.sentinels)
   return {
     wantsPrimary: true,
     leavesOn: NO_PRIMARY_ANY_MORE,
@@ -209,7 +209,7 @@ function distinct(targets: readonly Target[]): Target[] {
   return [...new Map(targets.map((target) => [nameOf(target), target])).values()]
 }
 
-function shuffled(targets: readonly Target[]): Target[] {
+export function shuffled(targets: readonly Target[]): Target[] {
   return targets
     .map((target) => ({ target, order: Math.random() }))
     .sort((one, other) => one.order - other.order)

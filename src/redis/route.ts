@@ -5,6 +5,7 @@ import { tlsFor } from './tls.js'
 import type { HostAndPort, SocketEndpoint, TcpEndpoint, TlsOptions } from './endpoint.js'
 import { parseRedisUrl } from './url.js'
 import type { Locator } from './connector.js'
+import type { FailoverNews, Sentinels } from './watch-failover.js'
 import type { Target } from './target.js'
 
 export interface RedisConnectionOptions {
@@ -17,6 +18,8 @@ export interface RedisConnectionOptions {
   /** For the sentinels themselves. Celery's `sentinel_kwargs`. */
   readonly sentinelUsername?: string | undefined
   readonly sentinelPassword?: string | undefined
+  /** Through which connections by sentinels are told of failovers; several may share it. @default one of its own */
+  readonly failoverNews?: FailoverNews | undefined
   /** Asked for each connection, and counts instead of the URL's password; a user that it does not name is the URL's. */
   readonly credentials?: CredentialsProvider | undefined
   /** Milliseconds for one attempt to connect. @default 5000 */
@@ -39,7 +42,7 @@ export interface Route {
   readonly seeds?: readonly HostAndPort[]
   readonly locatorOfNode?: (address: HostAndPort) => Locator
   /** Those who know of a failover before the servers do. */
-  readonly sentinels?: readonly Target[]
+  readonly sentinels?: Sentinels
   /** @param key - On a cluster: the server that has its slot. */
   readonly locatorOfKey: (key: string) => Locator
 }
@@ -78,15 +81,15 @@ export function routeTo(options: RedisConnectionOptions): Route {
       }
       const tls = tlsFor(undefined, options.tls)
       const login = sentinelPassword === undefined ? undefined : { username, password: sentinelPassword }
-      const sentinels = endpoint.sentinels.map((address): Target => {
+      const targets = endpoint.sentinels.map((address): Target => {
         return { address, tls, db: 0, credentials: () => known(login) }
       })
       const primary = { tls, db: endpoint.db, credentials: credentialsFor(endpoint, options) }
       const timeoutMs = timeouts.connectTimeoutMs
       return {
         ...timeouts,
-        sentinels,
-        locatorOfKey: () => sentinelLocator({ sentinels, masterName, primary, timeoutMs }),
+        sentinels: { targets, identity: JSON.stringify([endpoint.sentinels, login, options.tls]), timeoutMs },
+        locatorOfKey: () => sentinelLocator({ sentinels: targets, masterName, primary, timeoutMs }),
       }
     }
     case 'cluster': {
