@@ -34,6 +34,7 @@ export {
   MaxRetriesExceededError,
   NotRegistered,
   Reject,
+  Replace,
   Retry,
   SoftTimeLimitExceeded,
   TimeLimitExceeded,

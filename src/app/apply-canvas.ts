@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { planCall, type Plan, type PlannedTask } from '../canvas/plan.js'
+import { planCall, type PlannedTask } from '../canvas/plan.js'
 import { tupleOf } from '../canvas/result-tree.js'
 import { readSendOptions } from './read-send-options.js'
 import type { PartialCall } from '../canvas/signature.js'
 import type { ResultBackend } from '../results/result-backend.js'
+import type { ResultNode } from '../canvas/freeze.js'
 import type { SendOptions, SendTask } from './send-task.js'
 
 /** So many messages are encoded and pushed at once, so that a large group neither fills the memory nor the outbox. */
@@ -16,25 +17,54 @@ export interface CanvasParts {
   readonly replyTo: string
 }
 
-/** Sends what a signature stands for. Rejects as {@link SendTask} does; part of it may then have been sent. */
-export type ApplyCanvas = (data: unknown, call: PartialCall, extra?: SendOptions) => Promise<Plan>
+/** A canvas with its ids, ready to be sent. */
+export interface PreparedCanvas {
+  readonly result: ResultNode
+  /**
+   * Resolves when all messages are in their queues. Called again after it has failed, it sends what is left.
+   *
+   * @throws what {@link SendTask} throws; part of it may then have been sent.
+   */
+  send(): Promise<void>
+}
 
 /**
- * @returns a function that resolves when all messages are in their queues; its `extra` options, such as the ids of a
- *   parent, are for each of them.
+ * @param data - a signature in any of its shapes.
+ * @param extra - options for each of its messages, such as the ids of a parent.
+ * @throws InvalidSignatureError where it cannot be sent as it is.
  */
-export function createApplyCanvas({ send, backend, replyTo }: CanvasParts): ApplyCanvas {
+export type PrepareCanvas = (data: unknown, call: PartialCall, extra?: SendOptions) => PreparedCanvas
+
+export function createPrepareCanvas({ send, backend, replyTo }: CanvasParts): PrepareCanvas {
   const sendOne = ({ task, args, kwargs, options }: PlannedTask, extra: SendOptions): Promise<unknown> =>
     send(task, args, kwargs, { ...readSendOptions(options), ...extra })
 
-  return async (data, call, extra = {}) => {
+  return (data, call, extra = {}) => {
     const plan = planCall(data, call, { newId: randomUUID, replyTo })
-    // Before any message, and so before the last one of each header.
-    for (const header of plan.headers) await backend.saveGroup(header.id, tupleOf(header))
-    await Promise.all(plan.chords.map(({ groupId, size }) => backend.chords.start(groupId, size)))
-    for (let first = 0; first < plan.tasks.length; first += MOST_AT_ONCE) {
-      await Promise.all(plan.tasks.slice(first, first + MOST_AT_ONCE).map((task) => sendOne(task, extra)))
+    let isAnnounced = false
+    let left = plan.tasks
+
+    /** Before any message, and so before the last one of each header. */
+    const announce = async (): Promise<void> => {
+      for (const header of plan.headers) await backend.saveGroup(header.id, tupleOf(header))
+      await Promise.all(plan.chords.map(({ groupId, size }) => backend.chords.start(groupId, size)))
+      isAnnounced = true
     }
-    return plan
+
+    const sendSome = async (): Promise<void> => {
+      const some = left.slice(0, MOST_AT_ONCE)
+      const outcomes = await Promise.allSettled(some.map((task) => sendOne(task, extra)))
+      const unsent = some.filter((_, i) => outcomes[i]?.status === 'rejected')
+      left = [...unsent, ...left.slice(MOST_AT_ONCE)]
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    }
+
+    return {
+      result: plan.result,
+      async send() {
+        if (!isAnnounced) await announce()
+        while (left.length > 0) await sendSome()
+      },
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createApplyCanvas, type ApplyCanvas } from './apply-canvas.js'
+import { createPrepareCanvas, type PrepareCanvas } from './apply-canvas.js'
 import { createBackend, createBroker } from './transports.js'
 import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
@@ -59,7 +59,7 @@ export class Celery {
   #broker: Broker | undefined
   #backend: ResultBackend | undefined
   #send: SendTask | undefined
-  #apply: ApplyCanvas | undefined
+  #prepare: PrepareCanvas | undefined
   readonly #replyTo = randomUUID()
 
   /** @throws SettingsError with one line for each setting at fault. */
@@ -242,7 +242,7 @@ export class Celery {
         backend: this.backend,
         tasks: this.#tasks,
         send: this.#sender(),
-        apply: this.#applier(),
+        prepareCanvas: this.#canvas(),
         log: this.log,
       },
       options,
@@ -255,13 +255,14 @@ export class Celery {
   }
 
   readonly #launch: Launch = async (data, call) => {
-    const { result } = await this.#applier()(data, call)
-    return fromTuple(tupleOf(result), this.backend)
+    const prepared = this.#canvas()(data, call)
+    await prepared.send()
+    return fromTuple(tupleOf(prepared.result), this.backend)
   }
 
-  #applier(): ApplyCanvas {
+  #canvas(): PrepareCanvas {
     const { backend } = this
-    return (this.#apply ??= createApplyCanvas({ send: this.#sender(), backend, replyTo: this.#replyTo }))
+    return (this.#prepare ??= createPrepareCanvas({ send: this.#sender(), backend, replyTo: this.#replyTo }))
   }
 
   #sender(): SendTask {

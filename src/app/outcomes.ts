@@ -1,4 +1,5 @@
 import { LovageError } from '../errors.js'
+import type { SignatureData } from '../canvas/signature-data.js'
 
 /**
  * Thrown by a task that wants to be run again; `task.retry()` makes one. Celery's `Retry`.
@@ -41,6 +42,17 @@ export class Reject extends LovageError {
   constructor(reason: string, options: { readonly requeue: boolean }) {
     super(reason)
     this.requeue = options.requeue
+  }
+}
+
+/** Thrown by a task that hands over to another call under its own id; `task.replace()` makes one. */
+export class Replace extends LovageError {
+  readonly code = 'REPLACE'
+  readonly signature: SignatureData
+
+  constructor(signature: SignatureData) {
+    super(`replaced by ${signature.task}`)
+    this.signature = signature
   }
 }
 

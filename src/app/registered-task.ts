@@ -15,6 +15,8 @@ export interface CallArguments {
 export interface RegisteredTask {
   readonly name: string
   readonly options: AnyTaskOptions
+  /** Arguments without a default, the context and the keyword object not counted. */
+  readonly required: number
   /**
    * Bind the arguments and call the function.
    *
@@ -29,6 +31,9 @@ export interface RegisteredTask {
    */
   readonly pack: (args: readonly unknown[], kwargs?: Kwargs) => CallArguments
 }
+
+/** Tasks by their names; some may be registered later. */
+export type TaskLookup = Pick<ReadonlyMap<string, RegisteredTask>, 'get'>
 
 // The signatures of user functions are checked by the overloads of `Celery.task`; inside, values are unknown.
 export type TaskFunction = (...args: never[]) => unknown
@@ -47,6 +52,7 @@ export function registerTask(name: string, options: AnyTaskOptions, fn: TaskFunc
     return {
       name,
       options,
+      required: 0,
       run: (args, kwargs, context) => call(bindParams(name, params, args, kwargs), context()),
       pack: ([values], kwargs) => {
         const given = kwargs === undefined ? (values ?? {}) : { ...(values as Kwargs | undefined), ...kwargs }
@@ -66,6 +72,7 @@ export function registerTask(name: string, options: AnyTaskOptions, fn: TaskFunc
   return {
     name,
     options,
+    required: shape.required,
     run: isBound
       ? (args, kwargs, context) => call(context(), ...bindArguments(shape, args, kwargs))
       : (args, kwargs) => call(...bindArguments(shape, args, kwargs)),

@@ -138,6 +138,7 @@ export const settingsSchema = z.strictObject(
     taskProtocol: z.literal(2, '2, the only version that is written').default(2),
     taskIgnoreResult: flag.default(false),
     taskTrackStarted: flag.default(false),
+    taskInheritParentPriority: flag.default(false),
     taskAcksLate: flag.default(true),
     taskRejectOnWorkerLost: flag.default(true),
     taskMaxDeliveries: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(5),

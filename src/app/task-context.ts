@@ -1,5 +1,7 @@
 import type { Log } from '../log.js'
-import type { Ignore, Reject, Retry } from './outcomes.js'
+import type { AnySignature } from '../canvas/signature-types.js'
+import type { AsyncResult } from '../results/async-result.js'
+import type { Ignore, Reject, Replace, Retry } from './outcomes.js'
 
 /** What a task may know of the message it runs for; Celery's `self.request`. */
 export interface TaskRequest {
@@ -54,6 +56,17 @@ export interface TaskContext {
    * the cause, or a MaxRetriesExceededError.
    */
   retry(options?: RetryOptions): Retry | Error
+  /**
+   * Makes the error to throw to hand over to another call: `throw task.replace(add.s(1, 2))`. It runs under this
+   * task's id, in its place in a chain, group or chord, and with its callbacks. A group's results become a list.
+   */
+  replace(signature: AnySignature): Replace
+  /**
+   * Have the chord of which this task is a part wait for another call as well, and send that.
+   *
+   * @throws InvalidSignatureError where this task is no part of a chord.
+   */
+  addToChord(signature: AnySignature): Promise<AsyncResult>
   /** Makes the error to throw for an end without result. */
   ignore(): Ignore
   /** Makes the error to throw to refuse the message: back to the end of its queue, or to the dead letters. */

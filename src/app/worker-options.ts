@@ -1,7 +1,7 @@
-import type { ApplyCanvas } from './apply-canvas.js'
+import type { PrepareCanvas } from './apply-canvas.js'
 import type { Broker } from '../broker/broker.js'
 import type { Log } from '../log.js'
-import type { RegisteredTask } from './registered-task.js'
+import type { TaskLookup } from './registered-task.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { SendTask } from './send-task.js'
 import type { Settings } from './settings.js'
@@ -22,9 +22,9 @@ export interface WorkerParts {
   readonly settings: Settings
   readonly broker: Broker
   readonly backend: ResultBackend
-  readonly tasks: ReadonlyMap<string, RegisteredTask>
+  readonly tasks: TaskLookup
   readonly send: SendTask
-  readonly apply: ApplyCanvas
+  readonly prepareCanvas: PrepareCanvas
   readonly log: Log
 }
 

@@ -154,17 +154,16 @@ class CanvasSignature {
     return this.linkError(...errbacks)
   }
 
-  then(next: unknown, refuse?: unknown): CanvasSignature {
+  then(next: unknown, refuse?: unknown): CanvasSignature | Promise<void> {
     if (typeof next !== 'function') {
       const data = compose([this.#data, signatureData(next, 'then')])
       return new CanvasSignature(data, launchOf([this, next]))
     }
+    // Called by `await`, or with a promise's callbacks: a mistake that would else go unnoticed for ever.
     const error = new InvalidSignatureError(
       `a signature of ${this.task} was awaited, or returned by an async function: await its applyAsync() or delay()`,
     )
-    // Called by `await` itself, which wants to be told through its own function.
-    if (typeof refuse === 'function') (refuse as (error: Error) => void)(error)
-    return this
+    return Promise.reject(error).then(next as () => void, refuse as () => void)
   }
 
   async applyAsync({ args, kwargs, ...options }: ApplyCall = {}): Promise<unknown> {

@@ -1,5 +1,6 @@
 import { describeThrown } from '../serialization/exceptions.js'
 import { hasFollowUps } from './follow-up.js'
+import { partOf, type PendingPart } from './ending.js'
 import { keepsResult, storedResult, type Request } from './request.js'
 import type { Clock } from '../clock.js'
 import type { Continuation } from './continuation.js'
@@ -7,10 +8,13 @@ import type { Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
 import type { Outcome } from './outcome.js'
+import type { Refusals } from './refusals.js'
 import type { Retry } from '../app/outcomes.js'
 import type { Settings } from '../app/settings.js'
+import type { SignatureData } from '../canvas/signature-data.js'
 import type { StoredResult } from '../results/result-backend.js'
 import type { Tally } from './tally.js'
+import type { TaskMessage } from '../serialization/task-message.js'
 
 /**
  * Do what the end of a task asks for: send what follows it, store its result, and settle its message.
@@ -30,6 +34,7 @@ export interface ConclusionParts {
   readonly settings: Settings
   readonly hostname: string
   readonly messages: HeldMessages
+  readonly refusals: Refusals
   readonly continuation: Continuation
   readonly clock: Clock
   readonly log: Log
@@ -37,7 +42,7 @@ export interface ConclusionParts {
 }
 
 export function createConclude(parts: ConclusionParts): Conclude {
-  const { settings, hostname, messages, continuation, clock, log, tally } = parts
+  const { settings, hostname, messages, refusals, continuation, clock, log, tally } = parts
   const logsTasks = log.isLevelEnabled('info')
 
   const succeed = (
@@ -49,7 +54,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
     const { message, task } = request
     if (hasFollowUps(message)) {
       return continuation.afterSuccess(request, value).then(
-        (result) => succeeded(request, delivery, result, startedAt),
+        (result) => succeeded(request, delivery, value, result, startedAt),
         (error: unknown) => fail(request, delivery, error),
       )
     }
@@ -68,12 +73,13 @@ export function createConclude(parts: ConclusionParts): Conclude {
         return fail(request, delivery, error)
       }
     }
-    succeeded(request, delivery, result, startedAt)
+    succeeded(request, delivery, value, result, startedAt)
   }
 
   const succeeded = (
     { message }: Request,
     delivery: Delivery | undefined,
+    value: unknown,
     result: StoredResult | undefined,
     startedAt: number,
   ): void => {
@@ -83,7 +89,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
       const text = `Task ${message.task}[${message.id}] succeeded in ${runtime}s`
       log.info({ taskId: message.id, task: message.task, runtime }, text)
     }
-    messages.settle(message, delivery, result === undefined ? [] : [result])
+    messages.settle(message, delivery, result === undefined ? [] : [result], partsOf(message, value))
   }
 
   const fail = (request: Request, delivery: Delivery | undefined, thrown: unknown): void | Promise<void> => {
@@ -92,18 +98,38 @@ export function createConclude(parts: ConclusionParts): Conclude {
     const { exception, traceback } = describeThrown(thrown)
     const text = `Task ${message.task}[${message.id}] raised ${exception.exc_type}`
     log.error({ taskId: message.id, task: message.task, err: thrown, retries: message.retries }, text)
-    const results = continuation.afterFailure(request, exception, traceback)
+    const { results, parts: chordParts } = continuation.afterFailure(request, exception, traceback)
     if (message.errbacks.length === 0) {
-      messages.settle(message, delivery, results)
+      messages.settle(message, delivery, results, chordParts)
       return
     }
     return messages
-      .recorded(request, results)
-      .then(() => continuation.sendErrbacks(request))
+      .recorded(request, results, chordParts)
+      .then(() => continuation.callErrbacks(request, { exception, traceback, thrown }))
       .catch((error: unknown) => {
         log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
       })
       .then(() => messages.settle(message, delivery))
+  }
+
+  const handOver = (
+    request: Request,
+    delivery: Delivery | undefined,
+    signature: SignatureData,
+  ): Promise<void> =>
+    continuation.sendReplacement(request, signature).then(
+      () => {
+        log.info({ taskId: request.message.id, by: signature.task }, 'a task was replaced')
+        messages.settle(request.message, delivery)
+      },
+      (error: unknown) => fail(request, delivery, error),
+    )
+
+  /** What the chord that waits for this task is told: undefined for nearly all tasks. */
+  const partsOf = (message: TaskMessage, value: unknown): readonly PendingPart[] | undefined => {
+    if (message.chord === undefined) return undefined
+    const part = partOf(message, 'SUCCESS', value, settings)
+    return part && [part]
   }
 
   const runAgain = (request: Request, delivery: Delivery | undefined, retry: Retry): Promise<void> => {
@@ -125,13 +151,15 @@ export function createConclude(parts: ConclusionParts): Conclude {
         return fail(request, delivery, outcome.thrown)
       case 'retry':
         return runAgain(request, delivery, outcome.retry)
+      case 'replace':
+        return handOver(request, delivery, outcome.signature)
       case 'ignore':
         messages.settle(request.message, delivery)
         return
       case 'reject':
         if (delivery === undefined) return
         if (outcome.requeue) messages.requeue(delivery)
-        else messages.bury(delivery, { code: 'REJECTED', message: outcome.reason }, request.message.id)
+        else refusals.refuseRejected(request.message, delivery, outcome.reason)
     }
   }
 }

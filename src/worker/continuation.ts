@@ -1,13 +1,15 @@
-import { fullJitterMs } from '../backoff.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
-import { PublishError } from '../broker/errors.js'
-import { sendCallbacks, sendErrbacks, sendRetry } from './follow-up.js'
+import { childTuple, prepareFollowUps, prepareReplacement, sendRetry } from './follow-up.js'
+import { failedEnding, type Ending } from './ending.js'
+import { untilSent } from './until-sent.js'
 import { keepsResult, storedResult, type Request } from './request.js'
-import type { Clock } from '../clock.js'
-import type { Log } from '../log.js'
+import type { CallErrbacks, Failure } from './errbacks.js'
+import type { Persistence } from './persist.js'
+import type { PrepareCanvas } from '../app/apply-canvas.js'
 import type { Retry } from '../app/outcomes.js'
 import type { SendTask } from '../app/send-task.js'
 import type { Settings } from '../app/settings.js'
+import type { SignatureData } from '../canvas/signature-data.js'
 import type { StoredResult } from '../results/result-backend.js'
 
 /**
@@ -20,8 +22,11 @@ import type { StoredResult } from '../results/result-backend.js'
  */
 export interface Continuation {
   afterSuccess(request: Request, value: unknown): Promise<StoredResult | undefined>
-  afterFailure(request: Request, exception: ExceptionObject, traceback: string): StoredResult[]
-  sendErrbacks(request: Request): Promise<void>
+  /** Of the task, and of all that was to follow it. */
+  afterFailure(request: Request, exception: ExceptionObject, traceback: string): Ending
+  callErrbacks(request: Request, failure: Failure): Promise<void>
+  /** What takes the place of the task, which leaves no result of its own. */
+  sendReplacement(request: Request, signature: SignatureData): Promise<void>
   /** The state RETRY, to be stored before {@link sendRetry}. */
   beforeRetry(request: Request, retry: Retry): StoredResult[]
   sendRetry(request: Request, retry: Retry): Promise<void>
@@ -30,40 +35,41 @@ export interface Continuation {
 export interface ContinuationParts {
   readonly settings: Settings
   readonly send: SendTask
+  readonly prepareCanvas: PrepareCanvas
+  readonly callErrbacks: CallErrbacks
   readonly hostname: string
-  readonly clock: Clock
-  readonly log: Log
+  readonly persistence: Persistence
 }
 
 export function createContinuation(parts: ContinuationParts): Continuation {
-  const { settings, send, hostname, clock, log } = parts
+  const { settings, send, hostname, callErrbacks, persistence } = parts
+  const { clock, log } = persistence
 
   return {
     async afterSuccess({ message, task }, value) {
       // What cannot be stored fails the task, and then nothing must follow its success.
       if (keepsResult(message, task, settings))
         storedResult(message, settings, hostname, { status: 'SUCCESS', result: value }, task)
-      const children = await untilSent(clock, log, () => sendCallbacks(send, message, value))
+      const followUps = prepareFollowUps(parts, message, value)
+      for (const followUp of followUps) await untilSent(persistence, () => followUp.send())
       if (!keepsResult(message, task, settings)) return undefined
       const dateDone = new Date(clock.now())
-      const state = { status: 'SUCCESS', result: value, children, dateDone }
+      const state = { status: 'SUCCESS', result: value, children: followUps.map(childTuple), dateDone }
       return storedResult(message, settings, hostname, state, task)
     },
 
     afterFailure({ message, task }, exception, traceback) {
-      const state = { status: 'FAILURE', result: exception, traceback, dateDone: new Date(clock.now()) }
-      const own = keepsResult(message, task, settings)
-        ? [storedResult(message, settings, hostname, state, task)]
-        : []
-      // Whoever waits for a later step of the chain learns here that it will not come (section 12.3).
-      const later = message.chain.flatMap(({ options }) => {
-        if (typeof options.task_id !== 'string') return []
-        return [storedResult({ ...message, id: options.task_id }, settings, hostname, state)]
-      })
-      return [...own, ...later]
+      const dateDone = new Date(clock.now())
+      const state = { status: 'FAILURE', result: exception, traceback, dateDone } as const
+      return failedEnding(message, task, state, settings, hostname)
     },
 
-    sendErrbacks: ({ message }) => untilSent(clock, log, () => sendErrbacks(send, message)),
+    callErrbacks: ({ message }, failure) => callErrbacks(message, message.errbacks, failure, persistence),
+
+    async sendReplacement({ message }, signature) {
+      const prepared = prepareReplacement(parts, message, signature)
+      await untilSent(persistence, () => prepared.send())
+    },
 
     beforeRetry({ message, task }, retry) {
       const { exception, traceback } = describeThrown(retry.cause ?? retry)
@@ -77,26 +83,6 @@ export function createContinuation(parts: ContinuationParts): Continuation {
       ]
     },
 
-    sendRetry: ({ message }, retry) => untilSent(clock, log, () => sendRetry(send, message, retry)),
-  }
-}
-
-const BACKOFF = { firstMs: 50, longestMs: 2000 }
-
-/**
- * Try until the broker has taken it. Where a message may have been sent already it is sent again: a callback that
- * runs twice is at least once, one that never runs is lost.
- *
- * @throws whatever is no PublishError, such as an EncodeError: trying again would not help.
- */
-async function untilSent<T>(clock: Clock, log: Log, action: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await action()
-    } catch (error) {
-      if (!(error instanceof PublishError) || error.code === 'BROKER_CLOSED') throw error
-      log.warn({ err: error }, 'could not send what follows a task; trying again')
-      await clock.sleep(fullJitterMs(attempt, BACKOFF))
-    }
+    sendRetry: ({ message }, retry) => untilSent(persistence, () => sendRetry(send, message, retry)),
   }
 }

@@ -1,56 +1,83 @@
-import { readSendOptions } from '../app/read-send-options.js'
-import { readSignature } from '../serialization/signature.js'
-import type { AsyncResult } from '../results/async-result.js'
+import { asGroup } from '../canvas/plan.js'
+import { firstOf } from '../canvas/freeze.js'
+import { isGroup, readSignatureData, type SignatureData } from '../canvas/signature-data.js'
+import { tupleOf } from '../canvas/result-tree.js'
+import { placeOf } from './replace.js'
+import type { PartialCall } from '../canvas/signature.js'
+import type { PrepareCanvas, PreparedCanvas } from '../app/apply-canvas.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Retry } from '../app/outcomes.js'
 import type { SendOptions, SendTask } from '../app/send-task.js'
-import type { SignatureData } from '../canvas/signature-data.js'
+import type { Settings } from '../app/settings.js'
 import type { TaskMessage } from '../serialization/task-message.js'
-
-/** A result tuple, as results name the tasks they started (wire protocol, section 10.2). */
-export type ResultTuple = readonly [readonly [id: string, parent: null], null]
 
 export function hasFollowUps(message: TaskMessage): boolean {
   return message.callbacks.length > 0 || message.chain.length > 0
 }
 
-/**
- * What a message asks for that this version does not do yet, so that it is refused instead of half done: the
- * callbacks of a task must not stop silently (wire protocol, section 20, pitfall 4).
- */
-export function unsupportedCanvas(message: TaskMessage): string | undefined {
-  if (message.chord !== undefined) return 'it is part of a chord'
-  const next = [...message.callbacks, ...message.errbacks, ...message.chain]
-  const combined = next.find((each) => each.subtask_type !== null)
-  return combined === undefined ? undefined : `it is followed by a ${combined.subtask_type}`
+/** Whether a message has any part of the canvas about it. */
+export function hasCanvas(message: TaskMessage): boolean {
+  return hasFollowUps(message) || message.errbacks.length > 0 || message.chord !== undefined
 }
 
 /**
- * Send what follows a success, before its result is stored (wire protocol, sections 12.3 and 12.5).
+ * The same message with its signatures read to their last member.
  *
- * @returns the children, for the result.
+ * @throws InvalidSignatureError: better before the task runs than after it.
  */
-export async function sendCallbacks(
-  send: SendTask,
+export function withReadCanvas(message: TaskMessage): TaskMessage {
+  const read = (signatures: readonly SignatureData[], name: string): SignatureData[] =>
+    signatures.map((each) => readSignatureData(each, `${name} of ${message.task}[${message.id}]`))
+  return {
+    ...message,
+    callbacks: read(message.callbacks, 'callbacks'),
+    errbacks: read(message.errbacks, 'errbacks'),
+    chain: read(message.chain, 'chain'),
+    chord: message.chord && read([message.chord], 'chord')[0],
+  }
+}
+
+export interface FollowUpParts {
+  readonly prepareCanvas: PrepareCanvas
+  readonly settings: Settings
+}
+
+/**
+ * What follows a success (wire protocol, sections 12.3 and 12.5), in the order in which it is sent: callbacks that are
+ * groups, all others as one group, and the rest of the chain.
+ */
+export function prepareFollowUps(
+  parts: FollowUpParts,
   message: TaskMessage,
   result: unknown,
-): Promise<ResultTuple[]> {
-  const children: AsyncResult[] = []
-  for (const callback of message.callbacks) {
-    children.push(await sendSignature(send, readSignature(callback), [result], message, {}))
-  }
-  const next = message.chain.at(-1)
-  if (next !== undefined) {
-    const chain = message.chain.slice(0, -1)
-    children.push(await sendSignature(send, readSignature(next), [result], message, { chain }))
-  }
-  return children.map(({ id }) => [[id, null], null])
+): PreparedCanvas[] {
+  const extra = childOf(parts, message)
+  const call = { args: [result] }
+  const { callbacks, chain } = message
+  const prepared = (data: SignatureData, options: PartialCall = call): PreparedCanvas =>
+    parts.prepareCanvas(data, options, extra)
+  const alone = callbacks.length === 1 ? callbacks : callbacks.filter(isGroup)
+  const together = callbacks.length === 1 ? [] : callbacks.filter((each) => !isGroup(each))
+  const next = chain.at(-1)
+  return [
+    ...alone.map((callback) => prepared(callback)),
+    ...(together.length > 0 ? [prepared(asGroup(together))] : []),
+    ...(next === undefined ? [] : [prepared(next, { ...call, options: { chain: restOf(chain) } })]),
+  ]
 }
 
-/** Send the errbacks of a failure, after its result is stored (section 12.6, old style). */
-export async function sendErrbacks(send: SendTask, message: TaskMessage): Promise<void> {
-  for (const errback of message.errbacks) {
-    await sendSignature(send, readSignature(errback), [message.id], message, {})
-  }
+/** How a result names what its task has started (section 10.2). */
+export function childTuple({ result }: PreparedCanvas): ResultTuple {
+  return tupleOf(firstOf(result))
+}
+
+/** What runs in place of a task. */
+export function prepareReplacement(
+  parts: FollowUpParts,
+  message: TaskMessage,
+  signature: SignatureData,
+): PreparedCanvas {
+  return parts.prepareCanvas(signature, placeOf(message), childOf(parts, message))
 }
 
 /** Send the same task again with one retry more (section 13.4). */
@@ -85,20 +112,13 @@ export async function sendRetry(send: SendTask, message: TaskMessage, retry: Ret
   })
 }
 
-function sendSignature(
-  send: SendTask,
-  signature: SignatureData,
-  prefix: readonly unknown[],
-  parent: TaskMessage,
-  extra: SendOptions,
-): Promise<AsyncResult> {
-  const args = signature.immutable ? signature.args : [...prefix, ...signature.args]
-  return send(signature.task, args, signature.kwargs, {
-    ...readSendOptions(signature.options),
-    ...extra,
-    parentId: parent.id,
-    rootId: parent.rootId,
-  })
+function restOf(chain: readonly SignatureData[]): readonly SignatureData[] | null {
+  return chain.length > 1 ? chain.slice(0, -1) : null
+}
+
+function childOf({ settings }: FollowUpParts, { id, rootId, priority }: TaskMessage): SendOptions {
+  const parent = { parentId: id, rootId }
+  return settings.taskInheritParentPriority ? { ...parent, priority } : parent
 }
 
 function definedOnly<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {

@@ -1,5 +1,6 @@
 import { persist, type Persistence } from './persist.js'
 import type { Consumer, DeadLetterReason, Delivery } from '../broker/broker.js'
+import type { PendingPart } from './ending.js'
 import type { Request } from './request.js'
 import type { Settings } from '../app/settings.js'
 import type { Settler } from './settle.js'
@@ -31,12 +32,20 @@ export interface HeldMessages extends Load {
   take(delivery: Delivery): void
   /** One turned out to be another's. */
   letGo(this: void, delivery: Delivery): void
-  /** Store results, if there are any, and acknowledge the message, if `delivery` says that this is still to be done. */
-  settle(message: TaskMessage, delivery: Delivery | undefined, results?: readonly StoredResult[]): void
+  /**
+   * Store results, if there are any, tell chords of their parts, and acknowledge the message, if `delivery` says that
+   * this is still to be done.
+   */
+  settle(
+    message: TaskMessage,
+    delivery: Delivery | undefined,
+    results?: readonly StoredResult[],
+    parts?: readonly PendingPart[],
+  ): void
   /** Store a state in which the message stays held. */
   note(request: Request, result: StoredResult): void
   /** Resolves when the results, and all that was to be stored before them, are; the message is not touched. */
-  recorded(request: Request, results: readonly StoredResult[]): Promise<void>
+  recorded(request: Request, results: readonly StoredResult[], parts?: readonly PendingPart[]): Promise<void>
   /** Before its task runs. Then it is held no more, but unfinished until {@link endAcknowledged}. */
   acknowledge(delivery: Delivery): Promise<void>
   endAcknowledged(): void
@@ -132,9 +141,10 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
       heldBytes += envelope.length
     },
     letGo,
-    settle(message, delivery, results = []) {
+    settle(message, delivery, results = [], chordParts) {
       if (delivery === undefined) {
-        if (results.length > 0) settler.add({ results, message })
+        if (results.length > 0 || chordParts !== undefined)
+          settler.add({ results, parts: chordParts, message })
         return
       }
       const onSettled = (): void => {
@@ -142,7 +152,8 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
         drop([delivery])
       }
       settling++
-      settler.add({ results, message, frees: frees(delivery), ack: delivery.tag, onSettled })
+      const ack = delivery.tag
+      settler.add({ results, parts: chordParts, message, frees: frees(delivery), ack, onSettled })
       ended++
       claimed--
       onRoom?.()
@@ -150,9 +161,9 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
     note({ message, delivery }, result) {
       settler.add({ results: [result], message, frees: frees(delivery) })
     },
-    recorded: ({ message, delivery }, results) =>
+    recorded: ({ message, delivery }, results, chordParts) =>
       new Promise((resolve) => {
-        settler.add({ results, message, frees: frees(delivery), onSettled: resolve })
+        settler.add({ results, parts: chordParts, message, frees: frees(delivery), onSettled: resolve })
       }),
     async acknowledge(delivery) {
       await new Promise<void>((resolve) => settler.add({ ack: delivery.tag, onSettled: resolve }))

@@ -6,13 +6,13 @@ import { resolveAcceptContent } from '../serialization/serializers.js'
 import { decodeTaskMessage, type TaskMessage } from '../serialization/task-message.js'
 import { beginningOf, refuseRedelivery } from './redelivery.js'
 import { decide } from './strategy.js'
-import { unsupportedCanvas } from './follow-up.js'
+import { hasCanvas, withReadCanvas } from './follow-up.js'
 import type { Clock } from '../clock.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
 import type { Refusals } from './refusals.js'
-import type { RegisteredTask } from '../app/registered-task.js'
+import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
 import type { Settings } from '../app/settings.js'
 import type { WaitingRoom } from './waiting-room.js'
 
@@ -21,7 +21,7 @@ export type Intake = (delivery: Delivery) => void
 
 export interface IntakeParts {
   readonly settings: Settings
-  readonly tasks: ReadonlyMap<string, RegisteredTask>
+  readonly tasks: TaskLookup
   readonly messages: HeldMessages
   readonly refusals: Refusals
   readonly room: WaitingRoom
@@ -48,12 +48,6 @@ export function createIntake(parts: IntakeParts): Intake {
   }
 
   const admit = (delivery: Delivery, task: RegisteredTask, { message, earlier }: ReadDelivery): void => {
-    const unsupported = unsupportedCanvas(message)
-    if (unsupported !== undefined) {
-      const reason = { code: 'UNSUPPORTED_CANVAS', message: `${message.task}: ${unsupported}` }
-      messages.bury(delivery, reason, message.id)
-      return
-    }
     const request = { delivery, message, task }
     const refusal = refuseRedelivery(earlier, task, settings)
     if (refusal === undefined) room.enter(request, beginningOf(earlier, task, settings))
@@ -69,6 +63,14 @@ export function createIntake(parts: IntakeParts): Intake {
       if (!(error instanceof LovageError)) log.error({ err: error }, 'a message could not be decoded')
       messages.bury(delivery, reasonOf(error))
       return
+    }
+    if (hasCanvas(found.message)) {
+      try {
+        found = { ...found, message: withReadCanvas(found.message) }
+      } catch (error) {
+        refusals.refuseCanvas(found.message, delivery, error as LovageError)
+        return
+      }
     }
     const { message } = found
     const decision = decide(message, { tasks, now: clock.now(), isDue: delivery.isDue })

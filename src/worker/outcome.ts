@@ -1,5 +1,6 @@
-import { Ignore, Reject, Retry } from '../app/outcomes.js'
+import { Ignore, Reject, Replace, Retry } from '../app/outcomes.js'
 import { autoretryCountdown, DEFAULT_MAX_RETRIES, isAutoretried, retriesExhausted } from '../app/retry.js'
+import type { SignatureData } from '../canvas/signature-data.js'
 import type { RegisteredTask } from '../app/registered-task.js'
 
 /** How one execution of a task ended. */
@@ -7,12 +8,14 @@ export type Outcome =
   | { readonly kind: 'success'; readonly value: unknown }
   | { readonly kind: 'failure'; readonly thrown: unknown }
   | { readonly kind: 'retry'; readonly retry: Retry }
+  | { readonly kind: 'replace'; readonly signature: SignatureData }
   | { readonly kind: 'ignore' }
   | { readonly kind: 'reject'; readonly reason: string; readonly requeue: boolean }
 
 /** The one place where what a task threw becomes an outcome. */
 export function outcomeOfThrown(task: RegisteredTask, retries: number, thrown: unknown): Outcome {
   if (thrown instanceof Retry) return { kind: 'retry', retry: thrown }
+  if (thrown instanceof Replace) return { kind: 'replace', signature: thrown.signature }
   if (thrown instanceof Ignore) return { kind: 'ignore' }
   if (thrown instanceof Reject) return { kind: 'reject', reason: thrown.message, requeue: thrown.requeue }
   const { options } = task

@@ -1,3 +1,4 @@
+import { createCallErrbacks } from './errbacks.js'
 import { createConclude } from './conclude.js'
 import { createContinuation } from './continuation.js'
 import { createHeldMessages, type Load } from './held-messages.js'
@@ -43,9 +44,10 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const persistence = { clock, log, signal: stopping.signal }
   const tally = startTally()
   const messages = createHeldMessages({ ...parts, persistence, tally })
-  const continuation = createContinuation(parts)
+  const callErrbacks = createCallErrbacks(parts)
+  const continuation = createContinuation({ ...parts, callErrbacks, persistence })
   const refusals = createRefusals({ ...parts, messages, continuation, persistence, tally })
-  const conclude = createConclude({ ...parts, messages, continuation, tally })
+  const conclude = createConclude({ ...parts, messages, refusals, continuation, tally })
   const runner = createRunner({ ...parts, messages, refusals, conclude, tally })
   const room = createWaitingRoom({
     pool,

@@ -1,11 +1,13 @@
 import { persist, type Persistence } from './persist.js'
-import { keepsResult, storedResult, type Request } from './request.js'
+import { failedEnding, type Ending } from './ending.js'
+import { keepsResult, type Request } from './request.js'
 import type { Continuation } from './continuation.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
-import type { ExceptionObject } from '../serialization/exceptions.js'
+import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Refusal } from './redelivery.js'
-import type { ResultBackend, StoredResult } from '../results/result-backend.js'
+import type { LovageError } from '../errors.js'
+import type { ResultBackend } from '../results/result-backend.js'
 import type { Settings } from '../app/settings.js'
 import type { Settler } from './settle.js'
 import type { Tally } from './tally.js'
@@ -17,6 +19,10 @@ export interface Refusals {
   expire(message: TaskMessage, delivery: Delivery | undefined): void
   /** Unknown: FAILURE for whoever waits, and a dead letter for whoever operates (section 13.8). */
   refuseUnknown(message: TaskMessage, delivery: Delivery, reason: DeadLetterReason): void
+  /** What follows the task cannot be read: it does not run, as that would be half of what was asked for. */
+  refuseCanvas(message: TaskMessage, delivery: Delivery, error: LovageError): void
+  /** Refused by the task itself. Nothing is stored of it, but whoever waits for what was to follow is told. */
+  refuseRejected(message: TaskMessage, delivery: Delivery, reason: string): void
   /** Lost too often: FAILURE for whoever waits, then a dead letter. */
   giveUp(request: Request, refusal: Refusal): Promise<void>
 }
@@ -36,14 +42,18 @@ export function createRefusals(parts: RefusalsParts): Refusals {
   const { settings, hostname, backend, settler, messages, continuation, persistence, tally } = parts
   const { clock, log } = persistence
 
-  const endOf = (
+  const endingOf = (message: TaskMessage, status: 'FAILURE' | 'REVOKED', result: ExceptionObject): Ending =>
+    failedEnding(message, undefined, { status, result, dateDone: new Date(clock.now()) }, settings, hostname)
+
+  const buryAfter = (
+    { results, parts: chordParts }: Ending,
     message: TaskMessage,
-    status: 'FAILURE' | 'REVOKED',
-    exception: ExceptionObject,
-  ): StoredResult[] => {
-    if (message.ignoreResult) return []
-    const state = { status, result: exception, dateDone: new Date(clock.now()) }
-    return [storedResult(message, settings, hostname, state)]
+    delivery: Delivery,
+    reason: DeadLetterReason,
+  ): void => {
+    const bury = (): void => messages.bury(delivery, reason, message.id)
+    if (results.length === 0 && chordParts.length === 0) bury()
+    else settler.add({ results, parts: chordParts, message, onSettled: bury })
   }
 
   /** Undefined where this worker stops before the backend answers. */
@@ -59,15 +69,29 @@ export function createRefusals(parts: RefusalsParts): Refusals {
   return {
     expire(message, delivery) {
       log.info({ taskId: message.id, task: message.task }, `${message.task}[${message.id}] expired`)
-      const results = endOf(message, 'REVOKED', celeryException('TaskRevokedError', 'expired'))
-      messages.settle(message, delivery, results)
+      const { results, parts: chordParts } = endingOf(
+        message,
+        'REVOKED',
+        celeryException('TaskRevokedError', 'expired'),
+      )
+      messages.settle(message, delivery, results, chordParts)
     },
 
     refuseUnknown(message, delivery, reason) {
-      const results = endOf(message, 'FAILURE', celeryException('NotRegistered', message.task))
-      const bury = (): void => messages.bury(delivery, reason, message.id)
-      if (results.length === 0) bury()
-      else settler.add({ results, message, onSettled: bury })
+      const ending = endingOf(message, 'FAILURE', celeryException('NotRegistered', message.task))
+      buryAfter(ending, message, delivery, reason)
+    },
+
+    refuseCanvas(message, delivery, error) {
+      const alone = { ...message, callbacks: [], errbacks: [], chain: [], chord: undefined }
+      const { exception } = describeThrown(error)
+      const reason = { code: error.code, message: error.message }
+      buryAfter(endingOf(alone, 'FAILURE', exception), message, delivery, reason)
+    },
+
+    refuseRejected(message, delivery, why) {
+      const ending = endingOf({ ...message, ignoreResult: true }, 'FAILURE', celeryException('Reject', why))
+      buryAfter(ending, message, delivery, { code: 'REJECTED', message: why })
     },
 
     async giveUp(request, { reason, exception }) {
@@ -81,8 +105,9 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       }
       tally.failed++
       try {
-        await messages.recorded(request, continuation.afterFailure(request, exception, ''))
-        await continuation.sendErrbacks(request)
+        const { results, parts: chordParts } = continuation.afterFailure(request, exception, '')
+        await messages.recorded(request, results, chordParts)
+        await continuation.callErrbacks(request, { exception, traceback: '' })
       } catch (error) {
         log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
       }

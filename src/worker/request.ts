@@ -1,9 +1,12 @@
 import { formatResultMeta, type OutgoingResultMeta } from '../serialization/result-meta.js'
-import { serializerNamed } from '../serialization/serializers.js'
+import { serializerNamed, type Serializer } from '../serialization/serializers.js'
 import { EXCEPTION_STATES } from '../serialization/states.js'
+import { addToChord, type AddToChordParts } from './add-to-chord.js'
+import { replacement } from './replace.js'
+import { signatureData } from '../canvas/signature.js'
 import { ResultTooLargeError } from '../results/errors.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
-import { Ignore, MaxRetriesExceededError, Reject, Retry } from '../app/outcomes.js'
+import { Ignore, MaxRetriesExceededError, Reject, Replace, Retry } from '../app/outcomes.js'
 import { DEFAULT_MAX_RETRIES, DEFAULT_RETRY_DELAY_SECONDS, retriesExhausted } from '../app/retry.js'
 import type { Delivery } from '../broker/broker.js'
 import type { Log } from '../log.js'
@@ -20,7 +23,7 @@ export interface Request {
   readonly task: RegisteredTask
 }
 
-export interface ContextParts {
+export interface ContextParts extends AddToChordParts {
   readonly hostname: string
   readonly log: Log
   readonly settings: Settings
@@ -36,7 +39,7 @@ export function createContext({ message, task }: Request, parts: ContextParts): 
   let request: TaskRequest | undefined
   return {
     get request() {
-      return (request ??= readRequest(message, hostname))
+      return (request ??= readTaskRequest(message, hostname))
     },
     get signal() {
       return controller().signal
@@ -49,6 +52,8 @@ export function createContext({ message, task }: Request, parts: ContextParts): 
       await store(storedResult(message, settings, hostname, { status: state, result: info }, task))
     },
     retry: (options) => retry(message, task, options),
+    replace: (signature) => new Replace(replacement(message, signatureData(signature, 'replace'))),
+    addToChord: (signature) => addToChord(message, signatureData(signature, 'addToChord'), parts),
     ignore: () => new Ignore(),
     reject: (reason, options = { requeue: false }) => new Reject(reason, options),
   }
@@ -125,11 +130,7 @@ function formatState(
         }
       : undefined,
   }
-  const serializer =
-    settings.resultSerializer === 'json'
-      ? undefined
-      : serializerNamed(settings.resultSerializer, settings.jsonForm, settings.auth)
-  const text = formatResultMeta(meta, settings.jsonForm, serializer)
+  const text = formatResultMeta(meta, settings.jsonForm, resultSerializer(settings))
   if (settings.resultMaxBytes > 0) {
     const bytes = byteLength(text)
     if (bytes > settings.resultMaxBytes) throw new ResultTooLargeError(bytes, settings.resultMaxBytes)
@@ -138,11 +139,17 @@ function formatState(
   return { taskId: message.id, text, expiresSeconds: resultExpires ?? 0 }
 }
 
+/** Undefined where it is JSON. */
+export function resultSerializer(settings: Settings): Serializer | undefined {
+  if (settings.resultSerializer === 'json') return undefined
+  return serializerNamed(settings.resultSerializer, settings.jsonForm, settings.auth)
+}
+
 export function byteLength(text: string | Uint8Array): number {
   return typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength
 }
 
-function readRequest(message: TaskMessage, hostname: string): TaskRequest {
+export function readTaskRequest(message: TaskMessage, hostname: string): TaskRequest {
   const { id, task, args, kwargs, retries, eta, expires, rootId, parentId, group, groupIndex, headers } =
     message
   const { exchange, routingKey, priority, isRedelivered } = message

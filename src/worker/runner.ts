@@ -1,6 +1,7 @@
 import { acksLate, keepsResult, storedResult, type Request } from './request.js'
 import { execute, type Execution, type TimeLimits } from './execute.js'
 import { isExpired } from './strategy.js'
+import type { AddToChordParts } from './add-to-chord.js'
 import type { Clock } from '../clock.js'
 import type { Conclude } from './conclude.js'
 import type { Delivery } from '../broker/broker.js'
@@ -18,7 +19,7 @@ export interface Runner {
   abort(): Delivery[]
 }
 
-export interface RunnerParts {
+export interface RunnerParts extends AddToChordParts {
   readonly settings: Settings
   readonly hostname: string
   readonly messages: HeldMessages
@@ -54,6 +55,8 @@ export function createRunner(parts: RunnerParts): Runner {
       hostname,
       log,
       settings,
+      backend: parts.backend,
+      prepareCanvas: parts.prepareCanvas,
       store: (result) => messages.recorded(request, [result]),
     })
     if (!(execution.outcome instanceof Promise))

@@ -1,16 +1,22 @@
 import { fullJitterMs } from '../backoff.js'
+import { isPassing } from './until-sent.js'
 import { persist } from './persist.js'
 import type { Clock } from '../clock.js'
+import type { ChordStanding } from '../results/chords.js'
 import type { Consumer } from '../broker/broker.js'
 import type { Log } from '../log.js'
 import { ResultBackendFullError, ResultRefusedError } from '../results/errors.js'
 import { byteLength } from './request.js'
+import type { CompleteChord } from './complete-chord.js'
+import type { PendingPart } from './ending.js'
 import type { ResultBackend, StoredResult, StoreOptions } from '../results/result-backend.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 
 /** What there is to record of one message: results first, then its acknowledgement. */
 export interface Settlement {
   readonly results?: readonly StoredResult[] | undefined
+  /** Told to their chords after the results are stored. */
+  readonly parts?: readonly PendingPart[] | undefined
   /** Of the results' task: for telling its failure, should one of them be refused. */
   readonly message?: TaskMessage | undefined
   /** Delivery tag to acknowledge after the result is stored; undefined leaves the message held. */
@@ -59,18 +65,28 @@ export function createSettler(parts: {
   readonly consumer: Consumer
   /** The failure that is stored where a result is refused for good. */
   readonly failureInstead: (message: TaskMessage, error: ResultRefusedError) => StoredResult
+  /** The part that a chord is told of then. */
+  readonly partInstead: (part: PendingPart, error: ResultRefusedError) => PendingPart
+  /** Asked of whoever brings the last part of a chord. */
+  readonly completeChord: CompleteChord
   readonly clock: Clock
   readonly log: Log
 }): Settler {
-  const { backend, consumer, clock, log } = parts
+  const { backend, consumer, completeChord, clock, log } = parts
   const abandoned = new AbortController()
+  const persistence = { clock, log, signal: abandoned.signal }
+  /** Chords that are being completed, for whose last parts the messages are held. */
+  const completing = new Set<Promise<void>>()
   let gathering: Settlement[] = []
   let recording: Promise<void> | undefined
 
   /** Resolves with what could not be recorded yet. */
   const record = async (batch: readonly Settlement[], failures: number): Promise<Attempt> => {
     const attempt = await store(batch, failures)
-    if (attempt.stored.length > 0) await acknowledge(attempt.stored)
+    if (attempt.stored.length > 0) {
+      const { stored } = attempt
+      await acknowledge(stored.some(hasParts) ? await tellChords(stored) : stored)
+    }
     return attempt
   }
 
@@ -133,13 +149,52 @@ export function createSettler(parts: {
       return { stored: [], left: some }
     }
     log.error({ err: error, taskId: message.id }, 'a result was refused; its task is stored as failed')
-    return { stored: some, left: [] }
+    const told = some.map((each) => ({
+      ...each,
+      parts: each.parts?.map((part) => parts.partInstead(part, error)),
+    }))
+    return { stored: told, left: [] }
+  }
+
+  /** @returns those that owe nothing to a chord; the others are recorded when they have paid. */
+  const tellChords = async (some: readonly Settlement[]): Promise<readonly Settlement[]> => {
+    const all = some.flatMap((each) => each.parts ?? [])
+    const told = await persist('tell chords of their parts', () => addParts(all), persistence)
+    if (told === undefined) return []
+    const lastParts = new Set(all.filter((_, i) => told.value[i] === 'last'))
+    if (lastParts.size === 0) return some
+    return some.filter((settlement) => {
+      const last = settlement.parts?.filter((part) => lastParts.has(part)) ?? []
+      if (last.length > 0) complete(settlement, last)
+      return last.length === 0
+    })
+  }
+
+  const addParts = async (all: readonly PendingPart[]): Promise<readonly ChordStanding[]> => {
+    try {
+      return await backend.chords.addParts(all)
+    } catch (error) {
+      if (isPassing(error)) throw error
+      log.error(
+        { err: error, taskIds: all.map(({ taskId }) => taskId) },
+        'chords could not be told of their parts',
+      )
+      return all.map(() => 'over')
+    }
+  }
+
+  const complete = (settlement: Settlement, last: readonly PendingPart[]): void => {
+    const completed = Promise.all(last.map((part) => completeChord(part, persistence))).then((outcomes) => {
+      completing.delete(completed)
+      if (outcomes.every(Boolean)) add({ ...settlement, results: undefined, parts: undefined })
+    })
+    completing.add(completed)
   }
 
   const acknowledge = async (some: readonly Settlement[]): Promise<void> => {
     const tags = some.flatMap(({ ack }) => ack ?? [])
     if (tags.length > 0) {
-      await persist('acknowledge', () => consumer.ack(tags), { clock, log, signal: abandoned.signal })
+      await persist('acknowledge', () => consumer.ack(tags), persistence)
     }
     if (abandoned.signal.aborted) return
     for (const { onSettled } of some) onSettled?.()
@@ -164,18 +219,26 @@ export function createSettler(parts: {
     recording = undefined
   }
 
+  const add = (settlement: Settlement): void => {
+    gathering.push(settlement)
+    recording ??= run()
+  }
+
   return {
-    add(settlement) {
-      gathering.push(settlement)
-      recording ??= run()
-    },
+    add,
     async flush() {
-      while (recording !== undefined) await recording
+      while (recording !== undefined || completing.size > 0) {
+        await Promise.all([recording, ...completing])
+      }
     },
     abandon() {
       abandoned.abort()
     },
   }
+}
+
+function hasParts({ parts }: Settlement): boolean {
+  return parts !== undefined && parts.length > 0
 }
 
 function brokenBy(some: readonly Settlement[], cause: unknown): ResultRefusedError {

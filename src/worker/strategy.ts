@@ -1,6 +1,6 @@
 import { NotRegistered } from '../app/outcomes.js'
 import type { LovageError } from '../errors.js'
-import type { RegisteredTask } from '../app/registered-task.js'
+import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 
 /** What to do with one task message. Decided here, carried out by the worker. */
@@ -11,7 +11,7 @@ export type Decision =
   | { readonly kind: 'refuse'; readonly error: LovageError }
 
 export interface Situation {
-  readonly tasks: ReadonlyMap<string, RegisteredTask>
+  readonly tasks: TaskLookup
   /** Milliseconds since the Unix epoch. */
   readonly now: number
   /** The message's ETA has come by the broker's clock. */

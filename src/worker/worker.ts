@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { createCallErrbacks } from './errbacks.js'
+import { createCompleteChord } from './complete-chord.js'
 import { nodeName } from './node-name.js'
+import { partOf } from './ending.js'
+import { withBuiltins } from './builtins.js'
 import { createAsyncPool } from './pool/async-pool.js'
 import { createConsumption } from './consumption.js'
 import { createProcessor, type Processor } from './processor.js'
@@ -36,10 +40,30 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
       const state = { status: 'FAILURE', result: exception, dateDone: new Date() }
       return storedResult(message, settings, hostname, state)
     },
+    partInstead: (part, error) =>
+      partOf(part.message, 'FAILURE', describeThrown(error).exception, settings) ?? part,
+    completeChord: (...part) => completeChord(...part),
     clock: systemClock,
     log,
   })
-  const processor = createProcessor({ ...parts, hostname, pool, consumer, settler, clock: systemClock })
+  const tasks = withBuiltins(parts)
+  const completeChord = createCompleteChord({
+    ...parts,
+    hostname,
+    callErrbacks: createCallErrbacks({ ...parts, tasks, hostname }),
+    clock: systemClock,
+    record: ({ results, parts: chordParts }, message) =>
+      new Promise((resolve) => settler.add({ results, parts: chordParts, message, onSettled: resolve })),
+  })
+  const processor = createProcessor({
+    ...parts,
+    tasks,
+    hostname,
+    pool,
+    consumer,
+    settler,
+    clock: systemClock,
+  })
   const { load } = processor
   const isAdaptive = multiplier === undefined
   const consumption = createConsumption({

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Celery, signature, type RunningWorker, type Signature } from '../../src/index.js'
+import { Celery, chain, group, type RunningWorker, type Signature } from '../../src/index.js'
 import { celeryGenerations } from '../support/celery-generations.js'
 import { eventually } from '../support/eventually.js'
 import { startPythonClient, type PythonClient } from '../support/python-client.js'
@@ -16,8 +16,8 @@ describe.each(celeryGenerations)('what follows a task, with $name', ({ python })
   let doubled: number[]
   let failedIds: string[]
 
-  const double = (options: Readonly<Record<string, unknown>> = {}): Signature =>
-    signature('lovage.double', { options: { queue: 'lovage', ...options } })
+  const double = (options: Readonly<Record<string, unknown>> = {}): Signature<unknown, number> =>
+    app.signature<number>('lovage.double', { options: { queue: 'lovage', ...options } })
 
   beforeAll(async () => {
     redis = await startRedis()
@@ -70,7 +70,7 @@ result = sorted(child.get(timeout=20) for child in sent.children[0].children or 
     expect(await atLovage.get({ timeout: 20_000 })).toBe(3)
     expect(await app.asyncResult('there').get({ timeout: 20_000 })).toBe(6)
 
-    const link = signature('pytasks.add', { args: [10], options: { task_id: 'back' } })
+    const link = app.signature('pytasks.add', { args: [10], options: { task_id: 'back' } })
     const atPython = await app.sendTask('lovage.double', [4], {}, { queue: 'lovage', link })
     expect(await atPython.get({ timeout: 20_000 })).toBe(8)
     expect(await app.asyncResult('back').get({ timeout: 20_000 })).toBe(18)
@@ -78,8 +78,8 @@ result = sorted(child.get(timeout=20) for child in sent.children[0].children or 
   })
 
   it('runs a chain of both sides, whoever sends it', async () => {
-    const chain = `chain(add.s(1, 2), ${lovage('double')}, add.s(100), ${lovage('double')})`
-    expect(await client.evaluate(`${chain}.apply_async().get(timeout=20)`)).toBe(212)
+    const code = `chain(add.s(1, 2), ${lovage('double')}, add.s(100), ${lovage('double')})`
+    expect(await client.evaluate(`${code}.apply_async().get(timeout=20)`)).toBe(212)
     expect(doubled).toEqual([3, 106])
 
     const starts = `chain(${lovage('double', ', args=[7]')}, add.s(1), ${lovage('double')})`
@@ -122,31 +122,27 @@ except Exception as error:
     expect(failedIds).toEqual([])
   })
 
-  // The state of this version: refused as a whole, and kept for a later one, rather than half done.
-  it.each([
-    [
-      'is part of a chord',
-      `chord([${lovage('double', ', args=[1]')}], ${lovage('double')})`,
-      'part of a chord',
-    ],
-    [
-      'is followed by a group',
-      `chain(${lovage('double', ', args=[1]')}, group(${lovage('double')}, ${lovage('double')}))`,
-      'followed by a group',
-    ],
-    [
-      'is followed by a chord',
-      `chain(${lovage('double', ', args=[1]')}, group(${lovage('double')}, ${lovage('double')}), ${lovage('double')})`,
-      'followed by a chord',
-    ],
-  ])('refuses into the dead letters what %s', async (_, canvas, reason) => {
-    const before = await app.broker.deadLetters.count()
-    await client.evaluate(`${canvas}.apply_async() and None`)
+  it('takes part in chords of Python, and lets Python finish its own', async () => {
+    const inHeader = `chord([add.s(1, 1), ${lovage('double', ', args=[4]')}, add.s(2, 2)], xsum.s())`
+    expect(await client.evaluate(`${inHeader}.apply_async().get(timeout=20)`)).toBe(14)
+    const asBody = `chain(add.s(1, 1), group(add.s(1), ${lovage('double')}), xsum.s(), ${lovage('double')})`
+    expect(await client.evaluate(`${asBody}.apply_async().get(timeout=20)`)).toBe(14)
 
-    await eventually(async () => (await app.broker.deadLetters.count()) > before)
-    const [letter] = await app.broker.deadLetters.list({ limit: 1 })
-    expect(letter).toMatchObject({ code: 'UNSUPPORTED_CANVAS', queue: 'lovage' })
-    expect(letter?.message).toContain(reason)
-    expect(doubled).toEqual([])
+    const add = app.remoteTask<[number, number], number>('pytasks.add')
+    const xsum = app.remoteTask<[number[]], number>('pytasks.xsum')
+    const body = await chain(
+      group(add.s(1, 2), double({}).clone({ args: [5] })),
+      xsum.s(),
+      double(),
+    ).applyAsync()
+    expect(await app.asyncResult((body as { id: string }).id).get({ timeout: 20_000 })).toBe(26)
+  })
+
+  it('tells both sides of the failure of a chord', async () => {
+    const code = `
+body = chord([add.s(1, 1), ${lovage('fail', ', args=[5]')}], xsum.s()).apply_async()
+error = body.get(timeout=20, propagate=False)
+result = [type(error).__name__, 'RangeError' in str(error)]`
+    expect(await client.evaluate(code)).toEqual(['ChordError', true])
   })
 })

@@ -1,4 +1,4 @@
-import { createApplyCanvas } from '../../../src/app/apply-canvas.js'
+import { createPrepareCanvas } from '../../../src/app/apply-canvas.js'
 import { createSender } from '../../../src/app/send-task.js'
 import { resolveSettings } from '../../../src/app/settings.js'
 import { createMemoryBackend } from '../../../src/results/memory-backend.js'
@@ -62,7 +62,8 @@ export async function sentBy(
     replyTo,
     taskOptions: () => undefined,
   })
-  const apply = createApplyCanvas({ send, backend: recording, replyTo })
-  const { result } = await apply(signature, { args, options: wireOptions(options) })
-  return { messages: texts.map(readMessage), texts, chords, result }
+  const prepare = createPrepareCanvas({ send, backend: recording, replyTo })
+  const prepared = prepare(signature, { args, options: wireOptions(options) })
+  await prepared.send()
+  return { messages: texts.map(readMessage), texts, chords, result: prepared.result }
 }

@@ -36,7 +36,9 @@ function start(): Site {
     backend: app.backend,
     tasks: app.tasks,
     send: () => Promise.reject(new Error('nothing is to be sent')),
-    apply: () => Promise.reject(new Error('nothing is to be sent')),
+    prepareCanvas: () => {
+      throw new Error('nothing is to be sent')
+    },
     log: silentLog,
     hostname: 'celery@here',
     pool: createAsyncPool(10),
