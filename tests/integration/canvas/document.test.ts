@@ -1,0 +1,24 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+import { atTestEnd } from '../../support/at-test-end.js'
+import { codeBlocks, PROJECT } from '../../support/code-blocks.js'
+import { startProcess } from '../../support/start-process.js'
+
+it('docs/canvas.md has a program that prints what it says it prints', async () => {
+  const [example] = codeBlocks('docs/canvas.md').filter(({ language }) => language === 'ts')
+  const code = example?.code ?? ''
+  const directory = await mkdtemp(path.join(tmpdir(), 'lovage-canvas-'))
+  atTestEnd(() => rm(directory, { recursive: true, force: true }))
+  const program = path.join(directory, 'example.mts')
+  await writeFile(program, code.replace("'lovage'", JSON.stringify(path.join(PROJECT, 'src/index.ts'))))
+
+  const started = startProcess(process.execPath, ['--import', 'tsx', program], { cwd: PROJECT })
+  const { code: exitCode } = await started.exit
+  await started.drained
+  expect(exitCode, started.output()).toBe(0)
+  const promised = [...code.matchAll(/^console\.log\(.*\/\/ (.*)$/gm)].map(([, printed]) => printed)
+  expect(promised).toHaveLength(6)
+  expect(started.output().split('\n')).toEqual(promised)
+})
