@@ -55,6 +55,7 @@ export {
   ResultTooLargeError,
 } from './results/errors.js'
 export { TaskError } from './serialization/exceptions.js'
+export { pythonErrors, type PythonErrorClass } from './serialization/python-errors.js'
 export { Decimal, Uuid } from './serialization/python-types.js'
 export { EncodeError } from './serialization/errors.js'
 export { PublishError } from './broker/errors.js'

@@ -1,7 +1,7 @@
 import { TimeoutError } from '../errors.js'
 import { isReady } from '../serialization/states.js'
 import { readResultTuple, type ResultTuple } from '../serialization/result-tuple.js'
-import { taskErrorFrom } from '../serialization/exceptions.js'
+import { taskErrorFrom } from '../serialization/python-errors.js'
 import { GroupNotFoundError, ResultTimeoutError } from './errors.js'
 import { waitTimeoutMs, type GetOptions } from './get-options.js'
 import { GroupResult } from './group-result.js'

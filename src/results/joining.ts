@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { TimeoutError } from '../errors.js'
-import { taskErrorFrom } from '../serialization/exceptions.js'
+import { taskErrorFrom } from '../serialization/python-errors.js'
 import { isReady } from '../serialization/states.js'
 import { LONGEST_TIMEOUT_MS } from './watching.js'
 import type { ResultMeta } from '../serialization/result-meta.js'

@@ -3,8 +3,8 @@ import { LovageError } from '../errors.js'
 import { EncodeError } from './errors.js'
 import { formatJson } from './json.js'
 import { isPlainRecord } from './plain-record.js'
+import { isPythonsByName } from './python-exceptions.js'
 import { pythonRepr, pythonReprArgs } from './python-repr.js'
-import type { ResultMeta } from './result-meta.js'
 
 /** A failure as it is stored (wire protocol, section 10.4). */
 export interface ExceptionObject {
@@ -29,9 +29,8 @@ export interface TaskErrorFields {
 /** A module that no Python module is named after: Python clients then make a class of the given name. */
 const OWN_MODULE = 'lovage.errors'
 
-/** Errors that every Celery program knows, by the modules it knows them from. */
+/** Errors of Celery's that every program of its knows, by the modules it knows them from. */
 const CELERY_MODULES: ReadonlyMap<string, string> = new Map([
-  ['TypeError', 'builtins'],
   ['NotRegistered', 'celery.exceptions'],
   ['TaskRevokedError', 'celery.exceptions'],
   ['MaxRetriesExceededError', 'celery.exceptions'],
@@ -75,7 +74,7 @@ export class TaskError extends LovageError {
 /**
  * Anything thrown, as it is stored. Never throws itself.
  *
- * An Error goes by its name, with its message as the only argument; a {@link LovageError} that has `excMessage`
+ * An Error goes by its name, which may be one of Python's or Celery's, with its message as the only argument; a {@link LovageError} that has `excMessage`
  * chooses its arguments, and a {@link TaskError} everything. What is no Error becomes `NonErrorThrown`.
  */
 export function describeThrown(thrown: unknown): { exception: ExceptionObject; traceback: string } {
@@ -108,18 +107,6 @@ export function readException(value: unknown): ExceptionObject {
   }
 }
 
-/** The error that who waits for a failed task gets. */
-export function taskErrorFrom(meta: ResultMeta): TaskError {
-  const exception = readException(meta.result)
-  return new TaskError({
-    excType: exception.exc_type,
-    excModule: exception.exc_module,
-    excMessage: exception.exc_message,
-    traceback: meta.traceback,
-    taskId: meta.taskId,
-  })
-}
-
 function argumentsOf(value: unknown): unknown[] {
   if (value === undefined || value === null) return []
   return Array.isArray(value) ? (value as unknown[]) : [value]
@@ -128,8 +115,12 @@ function argumentsOf(value: unknown): unknown[] {
 function exceptionOf(thrown: unknown): ExceptionObject {
   if (!(thrown instanceof Error)) return nonError(describeNonError(thrown))
   const type = thrown instanceof TaskError ? thrown.excType : errorName(thrown)
-  const module = thrown instanceof TaskError ? thrown.excModule : (CELERY_MODULES.get(type) ?? OWN_MODULE)
+  const module = thrown instanceof TaskError ? thrown.excModule : moduleOf(type)
   return { exc_type: type, exc_message: errorArguments(thrown).map(storable), exc_module: module }
+}
+
+function moduleOf(type: string): string {
+  return CELERY_MODULES.get(type) ?? (isPythonsByName(type) ? 'builtins' : OWN_MODULE)
 }
 
 /** Classes that do not set `name` inherit `Error`'s. */

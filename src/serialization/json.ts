@@ -104,15 +104,19 @@ function reviveInstant(value: string): Date | undefined {
 
 /**
  * Write JSON that Python reads (wire protocol, section 4.2). Date, Buffer and Uint8Array, {@link Decimal} and
- * {@link Uuid} are written in the given form; a bigint as an integer; a Map as an object; `toJSON` is honoured;
+ * {@link Uuid} are written in the given form; a bigint as an integer; a Map as an object, a Set as a list; `toJSON` is honoured;
  * undefined members are dropped and undefined elsewhere is null.
  *
  * @param root - What the value is called in the path of an error: `args` gives `args[0].price`.
- * @throws {@link EncodeError} for what JSON cannot hold: NaN and infinities, functions, symbols, sets, cycles,
+ * @throws {@link EncodeError} for what JSON cannot hold: NaN and infinities, functions, symbols, errors, cycles,
  *   bytes in the plain form, an object that kombu would take for a tagged value of a type it does not know.
  */
 export function formatJson(value: unknown, form: JsonForm = 'tagged', root = ''): string {
-  if (isOrdinary(value, 0)) return JSON.stringify(value)
+  try {
+    if (isOrdinary(value, 0)) return JSON.stringify(value)
+  } catch {
+    // A getter threw; the walk finds out where.
+  }
   return foldValue(value, form === 'tagged' ? taggedJson : plainJson, root)
 }
 

@@ -1,3 +1,4 @@
+import { describeValue } from '../errors.js'
 import { EncodeError, InvalidInstantError } from './errors.js'
 import { Decimal, Uuid } from './python-types.js'
 import { formatInstant } from './time.js'
@@ -21,8 +22,8 @@ export const MAX_DEPTH = 1000
 
 /**
  * Walk a value as every serializer sees it: `toJSON` is honoured, undefined members are dropped and undefined
- * elsewhere is null, a Map is an object, and what has no counterpart in Python's formats (functions, symbols,
- * sets, promises, cycles, depth beyond 1000) is refused.
+ * elsewhere is null, a Map is an object and a Set a list. What has no counterpart in Python's formats (functions, symbols,
+ * promises, cycles, depth beyond 1000), or would be lost (errors, instances that hide what they are), is refused.
  *
  * @param root - What the value is called in the path of an error: `args` gives `args[0].price`.
  * @throws {@link EncodeError}
@@ -36,7 +37,7 @@ export function foldValue<T>(value: unknown, fold: Fold<T>, root: string): T {
   }
 
   const visit = (given: unknown): T | undefined => {
-    const current = resolve(given)
+    const current = resolve(given, refuse)
     switch (typeof current) {
       case 'string':
       case 'number':
@@ -64,7 +65,8 @@ export function foldValue<T>(value: unknown, fold: Fold<T>, root: string): T {
     const reason = refusalOf(parent)
     if (reason !== undefined) return refuse(reason)
     ancestors.add(parent)
-    const result = Array.isArray(parent) ? visitItems(parent) : visitMembers(parent)
+    const isList = Array.isArray(parent) || parent instanceof Set
+    const result = isList ? visitItems([...(parent as Iterable<unknown>)]) : visitMembers(parent)
     ancestors.delete(parent)
     return result
   }
@@ -82,7 +84,8 @@ export function foldValue<T>(value: unknown, fold: Fold<T>, root: string): T {
   const visitMembers = (parent: object): T => {
     const keys: string[] = []
     const results: T[] = []
-    for (const [key, member] of parent instanceof Map ? mapEntries(parent, refuse) : Object.entries(parent)) {
+    const entries = parent instanceof Map ? mapEntries(parent, refuse) : membersOf(parent, refuse)
+    for (const [key, member] of entries) {
       path.push(key)
       const result = visit(member)
       path.pop()
@@ -114,10 +117,14 @@ function isLeafObject(value: object): value is Date | Uint8Array | Decimal | Uui
   )
 }
 
-function resolve(value: unknown): unknown {
+function resolve(value: unknown, refuse: Refuse): unknown {
   if (typeof value !== 'object' || value === null || isLeafObject(value)) return value
   if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return (value as { toJSON(): unknown }).toJSON()
+    try {
+      return (value as { toJSON(): unknown }).toJSON()
+    } catch (error) {
+      return refuse(`has a toJSON that threw: ${textOf(error)}`)
+    }
   }
   if (value instanceof Number || value instanceof String || value instanceof Boolean) return value.valueOf()
   return value
@@ -133,14 +140,38 @@ function refuseInvalidDate(date: Date, refuse: Refuse): void {
 }
 
 function refusalOf(value: object): string | undefined {
-  if (value instanceof Set) return 'is a Set: JSON has none, send an array'
+  if (value instanceof Error) return 'is an Error: throw it, or send its message'
   if (value instanceof Promise) return 'is a Promise: await it first'
   if (value instanceof WeakMap || value instanceof WeakSet)
     return 'is a weak collection: it cannot be serialized'
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
     return `is ${value.constructor.name}: send a Uint8Array for bytes, an array for numbers`
   }
+  if (isOpaque(value)) {
+    return `is an instance of ${value.constructor.name} without members of its own: give it a toJSON, or send what it stands for`
+  }
   return undefined
+}
+
+/** Regular expressions, iterators, objects with private fields only: all that they are would be lost. */
+function isOpaque(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === null || prototype === Object.prototype) return false
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) return false
+  return Object.keys(value).length === 0
+}
+
+/** A getter may throw. */
+function membersOf(value: object, refuse: Refuse): [string, unknown][] {
+  try {
+    return Object.entries(value)
+  } catch (error) {
+    return refuse(`cannot be read: ${textOf(error)}`)
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error)
 }
 
 function* mapEntries(map: ReadonlyMap<unknown, unknown>, refuse: Refuse): Generator<[string, unknown]> {

@@ -1,7 +1,15 @@
 import { Buffer } from 'node:buffer'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Celery, Decimal, TaskError, Uuid, type AppOptions, type SendOptions } from '../../src/index.js'
+import {
+  Celery,
+  Decimal,
+  pythonErrors,
+  TaskError,
+  Uuid,
+  type AppOptions,
+  type SendOptions,
+} from '../../src/index.js'
 import { celeryGenerations } from '../support/celery-generations.js'
 import { startPythonClient, type PythonClient } from '../support/python-client.js'
 import { startPythonWorker, type PythonWorker } from '../support/python-worker.js'
@@ -110,8 +118,27 @@ describe.each(celeryGenerations)('Lovage calls $name', ({ python }) => {
       excType: 'ValueError',
       message: 'ValueError: boom',
     })
+    const boom: unknown = await plain.get({ timeout: 20_000 }).catch((thrown: unknown) => thrown)
+    expect(boom).toBeInstanceOf(pythonErrors.ValueError)
     const unknown = await app.sendTask('pytasks.nowhere')
     await expect(unknown.get({ timeout: 20_000 })).rejects.toMatchObject({ excType: 'NotRegistered' })
+  })
+
+  it('throws Python’s own exceptions by their classes', async () => {
+    const raise = app.remoteTask<[name: string, args: unknown[]]>('pytasks.raise_named')
+    for (const [name, base] of [
+      ['KeyError', 'LookupError'],
+      ['FileNotFoundError', 'OSError'],
+      ['ZeroDivisionError', 'ArithmeticError'],
+      ['RecursionError', 'RuntimeError'],
+      ['TimeoutError', 'OSError'],
+    ] as const) {
+      const sent = await raise.delay(name, [2, 'żółw'])
+      const error: unknown = await sent.get({ timeout: 20_000 }).catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(pythonErrors[name])
+      expect(error).toBeInstanceOf(pythonErrors[base])
+      expect(error).toMatchObject({ name, excModule: 'builtins', excMessage: [2, 'żółw'] })
+    }
   })
 
   it('hands over positional and keyword arguments', async () => {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { Celery, Decimal, TaskError, Uuid, type RunningWorker } from '../../src/index.js'
+import { Celery, Decimal, pythonErrors, TaskError, Uuid, type RunningWorker } from '../../src/index.js'
 import { celeryGenerations } from '../support/celery-generations.js'
 import { startPythonClient, type PythonClient } from '../support/python-client.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
@@ -19,6 +19,8 @@ const RETURNED: readonly (readonly [value: unknown, repr: string])[] = [
   [[], '[]'],
   [{ a: [1, { b: null }], ż: {} }, "{'a': [1, {'b': None}], 'ż': {}}"],
   [new Map([['k', [1]]]), "{'k': [1]}"],
+  [new Set([1, 'a']), "[1, 'a']"],
+  [{ toJSON: () => ({ price: 5 }) }, "{'price': 5}"],
 ]
 
 /** The same for values that have a type in Python since kombu 5.3, and are text before. */
@@ -37,6 +39,15 @@ const TAGGED: readonly (readonly [value: unknown, repr: string, plain: string | 
   [Buffer.from('abc'), "b'abc'", undefined],
   [Buffer.from([255, 0, 1]), "b'\\xff\\x00\\x01'", undefined],
 ]
+
+/** Exceptions that end a program, and those whose arguments have to be of certain types. */
+const UNLIKE_OTHERS: ReadonlySet<string> = new Set([
+  ...['BaseException', 'GeneratorExit', 'KeyboardInterrupt', 'SystemExit', 'ExceptionGroup'],
+  ...['UnicodeDecodeError', 'UnicodeEncodeError', 'UnicodeTranslateError'],
+  ...['SyntaxError', 'IndentationError', 'TabError'],
+  // Python makes one of its subclasses by the number.
+  'OSError',
+])
 
 class PaymentDeclined extends Error {
   override readonly name = 'PaymentDeclined'
@@ -69,6 +80,9 @@ describe.each(celeryGenerations)('$name calls Lovage', ({ python }) => {
     })
     app.task('lovage.raise_chosen', () => {
       throw new TaskError({ excType: 'KeyError', excModule: 'builtins', excMessage: ['missing'] })
+    })
+    app.task('lovage.raise_python', (name: keyof typeof pythonErrors, args: unknown[]) => {
+      throw new pythonErrors[name](...args)
     })
     app.task('lovage.raise_text', () => {
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- what careless JavaScript does
@@ -151,6 +165,21 @@ except Exception as error:
       "string was thrown: 'just a text'",
     ])
     expect(await call('lovage.nowhere')).toEqual(['NotRegistered', 'celery.exceptions', "'lovage.nowhere'"])
+  })
+
+  it('raises Python’s own exceptions where the task threw them', async () => {
+    const names = Object.keys(pythonErrors).filter((name) => !UNLIKE_OTHERS.has(name))
+    const answer = await client.evaluate(`
+import builtins
+result = []
+for name in ${JSON.stringify(names)}:
+    sent = app.send_task('lovage.raise_python', args=[name, [2, 'żółw']])
+    try:
+        sent.get(timeout=20)
+    except Exception as error:
+        result.append([name, type(error) is getattr(builtins, name), list(error.args)])
+`)
+    expect(answer).toEqual(names.map((name) => [name, true, [2, 'żółw']]))
   })
 
   it('shows the state and the traceback of a failure', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { AsyncResult } from '../../../src/results/async-result.js'
+import { TaskError } from '../../../src/serialization/exceptions.js'
 import { formatResultMeta, type OutgoingResultMeta } from '../../../src/serialization/result-meta.js'
 import type { ResultBackend, StoredResult } from '../../../src/results/result-backend.js'
 
@@ -134,8 +135,8 @@ export function describeResultBackend(makeBackend: MakeBackend): void {
     const traceback = 'Traceback (most recent call last):\nValueError: boom\n'
     await backend.store([stored(id, 'FAILURE', exception, { traceback })])
     const result = new AsyncResult(id, backend)
+    await expect(result.get({ timeout: 5000 })).rejects.toBeInstanceOf(TaskError)
     await expect(result.get({ timeout: 5000 })).rejects.toMatchObject({
-      name: 'TaskError',
       code: 'TASK_FAILED',
       excType: 'ValueError',
       excModule: 'builtins',

@@ -6,6 +6,7 @@ The environment configures it, so that one module serves every test:
     PYTASKS_BACKEND  result backend URL
     PYTASKS_CONF     JSON object of further Celery settings
 """
+import builtins
 import json
 import os
 import time
@@ -94,6 +95,12 @@ def fail(message="failed on purpose"):
 @app.task(name="pytasks.fail_order")
 def fail_order(order_id, reason):
     raise OrderError(order_id, reason)
+
+
+@app.task(name="pytasks.raise_named")
+def raise_named(name, args):
+    """Raises a built-in exception."""
+    raise getattr(builtins, name)(*args)
 
 
 @app.task(name="pytasks.retry_once", bind=True, max_retries=1)

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { LovageError } from '../../../src/errors.js'
 import { EncodeError } from '../../../src/serialization/errors.js'
-import {
-  describeThrown,
-  readException,
-  TaskError,
-  taskErrorFrom,
-} from '../../../src/serialization/exceptions.js'
+import { describeThrown, readException, TaskError } from '../../../src/serialization/exceptions.js'
+import { taskErrorFrom } from '../../../src/serialization/python-errors.js'
 import { formatJson } from '../../../src/serialization/json.js'
 import { parseResultMeta } from '../../../src/serialization/result-meta.js'
 import { scenario } from './vectors.js'

@@ -171,13 +171,50 @@ describe('formatJson', () => {
     expect(formatJson({ id: [9007199254740993n] })).toBe('{"id":[9007199254740993]}')
   })
 
+  it('writes what an ordinary instance has, a Map as an object and a Set as a list', () => {
+    class Point {
+      readonly x = 1
+      readonly #hidden = 2
+      get sum(): number {
+        return this.x + this.#hidden
+      }
+    }
+    expect(formatJson({ p: new Point(), m: new Map([[1, new Set(['a', new Set()])]]) })).toBe(
+      '{"p":{"x":1},"m":{"1":["a",[]]}}',
+    )
+  })
+
   it('refuses what no reader could make sense of, naming the place', () => {
     const cycle: { self?: unknown } = {}
     cycle.self = [cycle]
     for (const [value, message] of [
       [{ a: (): void => undefined }, /^a is a function/],
       [[Symbol('s')], /^\[0\] is Symbol\(s\)/],
-      [new Set([1]), /Set/],
+      [{ e: new RangeError('x') }, /^e is an Error: throw it/],
+      [[/x/], /^\[0\] is an instance of RegExp without members/],
+      [[1].values(), /without members of its own/],
+      [{ n: new WeakMap() }, /^n is a weak collection/],
+      [new Set([{ a: Symbol('s') }]), /^\[0\]\.a is Symbol\(s\)/],
+      [
+        {
+          a: {
+            toJSON: () => {
+              throw new RangeError('no JSON')
+            },
+          },
+        },
+        /^a has a toJSON that threw: RangeError: no JSON/,
+      ],
+      [
+        {
+          a: {
+            get b() {
+              throw new RangeError('no b')
+            },
+          },
+        },
+        /^a cannot be read: RangeError: no b/,
+      ],
       [cycle, /^self\[0\] refers back/],
       [[Promise.resolve()], /await/],
       [new Float64Array(2), /Float64Array/],

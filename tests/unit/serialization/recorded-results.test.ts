@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readException, taskErrorFrom } from '../../../src/serialization/exceptions.js'
+import { readException } from '../../../src/serialization/exceptions.js'
+import { taskErrorFrom } from '../../../src/serialization/python-errors.js'
 import { formatResultMeta, parseResultMeta } from '../../../src/serialization/result-meta.js'
 import { EXCEPTION_STATES, isReady } from '../../../src/serialization/states.js'
 import { recordedTexts } from './vectors.js'

@@ -1,0 +1,91 @@
+/** Python's built-in exceptions, each with the one that it extends (Python 3.12). A base stands before what extends it. */
+export const PYTHON_EXCEPTIONS = {
+  BaseException: undefined,
+  GeneratorExit: 'BaseException',
+  KeyboardInterrupt: 'BaseException',
+  SystemExit: 'BaseException',
+  Exception: 'BaseException',
+  ArithmeticError: 'Exception',
+  FloatingPointError: 'ArithmeticError',
+  OverflowError: 'ArithmeticError',
+  ZeroDivisionError: 'ArithmeticError',
+  AssertionError: 'Exception',
+  AttributeError: 'Exception',
+  BufferError: 'Exception',
+  EOFError: 'Exception',
+  ExceptionGroup: 'Exception',
+  ImportError: 'Exception',
+  ModuleNotFoundError: 'ImportError',
+  LookupError: 'Exception',
+  IndexError: 'LookupError',
+  KeyError: 'LookupError',
+  MemoryError: 'Exception',
+  NameError: 'Exception',
+  UnboundLocalError: 'NameError',
+  OSError: 'Exception',
+  BlockingIOError: 'OSError',
+  ChildProcessError: 'OSError',
+  ConnectionError: 'OSError',
+  BrokenPipeError: 'ConnectionError',
+  ConnectionAbortedError: 'ConnectionError',
+  ConnectionRefusedError: 'ConnectionError',
+  ConnectionResetError: 'ConnectionError',
+  FileExistsError: 'OSError',
+  FileNotFoundError: 'OSError',
+  InterruptedError: 'OSError',
+  IsADirectoryError: 'OSError',
+  NotADirectoryError: 'OSError',
+  PermissionError: 'OSError',
+  ProcessLookupError: 'OSError',
+  TimeoutError: 'OSError',
+  ReferenceError: 'Exception',
+  RuntimeError: 'Exception',
+  NotImplementedError: 'RuntimeError',
+  RecursionError: 'RuntimeError',
+  StopAsyncIteration: 'Exception',
+  StopIteration: 'Exception',
+  SyntaxError: 'Exception',
+  IndentationError: 'SyntaxError',
+  TabError: 'IndentationError',
+  SystemError: 'Exception',
+  TypeError: 'Exception',
+  ValueError: 'Exception',
+  UnicodeError: 'ValueError',
+  UnicodeDecodeError: 'UnicodeError',
+  UnicodeEncodeError: 'UnicodeError',
+  UnicodeTranslateError: 'UnicodeError',
+  Warning: 'Exception',
+  BytesWarning: 'Warning',
+  DeprecationWarning: 'Warning',
+  EncodingWarning: 'Warning',
+  FutureWarning: 'Warning',
+  ImportWarning: 'Warning',
+  PendingDeprecationWarning: 'Warning',
+  ResourceWarning: 'Warning',
+  RuntimeWarning: 'Warning',
+  SyntaxWarning: 'Warning',
+  UnicodeWarning: 'Warning',
+  UserWarning: 'Warning',
+} as const
+
+export type PythonExceptionName = keyof typeof PYTHON_EXCEPTIONS
+
+/**
+ * What must not be taken for Python's by its name alone: JavaScript's errors of these names say something else, and the
+ * others end a Python program that gets them.
+ */
+const NOT_BY_NAME: ReadonlySet<string> = new Set([
+  'ReferenceError',
+  'SyntaxError',
+  'BaseException',
+  'GeneratorExit',
+  'KeyboardInterrupt',
+  'SystemExit',
+  'StopIteration',
+  'StopAsyncIteration',
+])
+
+/** Whether an error of this name is stored as Python's built-in one. */
+export function isPythonsByName(name: string): boolean {
+  return Object.hasOwn(PYTHON_EXCEPTIONS, name) && !NOT_BY_NAME.has(name)
+}
