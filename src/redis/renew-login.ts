@@ -1,12 +1,15 @@
 import { fullJitterMs } from '../backoff.js'
 import { credentialsOf } from './connector.js'
 import { fetchCredentials, type CredentialsProvider } from './credentials.js'
+import { isRefusal } from './script.js'
 import type { Log } from '../log.js'
 import type { Redis } from 'ioredis'
 
 /** `setTimeout` overflows past this and would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 const BACKOFF = { firstMs: 200, longestMs: 10_000 }
+/** What a server says to AUTH on a connection that has subscribed. */
+const SUBSCRIBED = /only .*SUBSCRIBE.* allowed in this context/
 
 /**
  * Keep a connection logged in whose credentials expire: it logs in again with new ones when four fifths of their time
@@ -40,13 +43,17 @@ export function keepLoggedIn(
     )
   }
 
+  const reopen = (): void => {
+    onReopen()
+    client.disconnect(true)
+  }
+
   const renew = async (attempt: number): Promise<void> => {
     const { stream } = client
     const isCurrent = (): boolean => client.status === 'ready' && client.stream === stream
     if (!isCurrent()) return
     if (client.mode === 'subscriber') {
-      onReopen()
-      client.disconnect(true)
+      reopen()
       return
     }
     try {
@@ -56,6 +63,11 @@ export function keepLoggedIn(
       if (isCurrent()) schedule(expiresAt)
     } catch (error) {
       if (!isCurrent()) return
+      // It was subscribing, and is told so only now.
+      if (isRefusal(error) && SUBSCRIBED.test(error.message)) {
+        reopen()
+        return
+      }
       // The command that failed is noted with its arguments, among them the password.
       if (error instanceof Error && 'command' in error) delete error.command
       log.warn({ err: error }, 'could not renew the login to Redis; trying again')

@@ -6,6 +6,7 @@ import { eventually } from '../../support/eventually.js'
 import { recordingLog } from '../../support/recording-log.js'
 import { say } from '../../support/say.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
+import { startProxy } from '../../support/tcp-proxy.js'
 import { testApp } from '../../support/test-app.js'
 import type { RedisCredentials } from '../../../src/redis/credentials.js'
 
@@ -122,6 +123,24 @@ describe('row 37: credentials that change', () => {
     })
     await eventually(() => isReady >= 4)
     // Which is no outage.
+    expect(log.lines).toEqual([])
+  })
+
+  it('and so is one that is subscribing at that moment', async () => {
+    const site = await startTokenSite({ lifeMs: 300 })
+    const proxy = await startProxy(site)
+    // So that it is nearly always on its way to a confirmation.
+    proxy.delay(10)
+    const log = recordingLog()
+    const url = `redis://127.0.0.1:${proxy.port}`
+    const client = openFor(openSingle({ url, credentials: site.provider }, 'test', '', log))
+    await eventually(async () => {
+      if (client.status === 'ready') {
+        await client.subscribe('channel').catch(() => undefined)
+        await client.unsubscribe('channel').catch(() => undefined)
+      }
+      return site.given() >= 15
+    })
     expect(log.lines).toEqual([])
   })
 
