@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
 import { say } from '../support/say.js'
 import { nothingIsLeft, runThroughFault, startFaultSite } from './fault-site.js'
-import { scaled } from './scale.js'
+import { scaled } from '../support/scale.js'
 
 /** From now on the server refuses what takes memory. */
 async function fill(observer: Redis): Promise<void> {

@@ -8,7 +8,7 @@ import { startProxy, type TcpProxy } from '../support/tcp-proxy.js'
 import { startRedis, type RedisServer } from '../support/redis-server.js'
 import { testApp } from '../support/test-app.js'
 import { nothingIsLeft, runThroughFault, startFaultSite, type FaultSite } from './fault-site.js'
-import { isFullScale, scaled } from './scale.js'
+import { isFullScale, scaled } from '../support/scale.js'
 
 /** Promised from Redis being reachable to the start of a new task. */
 const STARTS_WITHIN_MS = 10_000
@@ -127,7 +127,8 @@ describe('row 2: outages one after the other', () => {
         const outage = OUTAGES[cycle % OUTAGES.length] as Outage
         took.push(await live(place, outage))
       }
-      await nothingIsLeft(place.site)
+      // Whoever was cut off while it put back what is overdue leaves its mutex, which goes by itself.
+      await nothingIsLeft(place.site, /^unacked_mutex$/)
       say(`${CYCLES} outages of ${OUTAGES.length} kinds: ${summary(took)}`)
     },
   )

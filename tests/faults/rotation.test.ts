@@ -5,7 +5,7 @@ import { recordingLog } from '../support/recording-log.js'
 import { redisClient, startRedis } from '../support/redis-server.js'
 import { say } from '../support/say.js'
 import { testApp } from '../support/test-app.js'
-import { scaled } from './scale.js'
+import { scaled } from '../support/scale.js'
 import type { RedisCredentials } from '../../src/redis/credentials.js'
 
 const SOAK_MS = scaled(8000, 300_000)

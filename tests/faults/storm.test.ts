@@ -6,7 +6,7 @@ import { say } from '../support/say.js'
 import { startSentinelSite } from '../support/redis-sentinel.js'
 import { testApp } from '../support/test-app.js'
 import { replicated } from './topology.js'
-import { scaled } from './scale.js'
+import { scaled } from '../support/scale.js'
 
 const WORKERS = scaled(20, 200)
 const TASKS = 5 * WORKERS

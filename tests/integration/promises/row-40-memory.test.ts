@@ -3,11 +3,12 @@ import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
+import { scaled } from '../../support/scale.js'
 import { testApp } from '../../support/test-app.js'
 
 const AT_ONCE = 1000
 const WARM_UP = 10_000
-const TASKS = 40_000
+const TASKS = scaled(40_000, 1_000_000)
 /** Less than anything that could be kept of a task. */
 const MOST_BYTES_PER_TASK = 50
 
@@ -22,7 +23,7 @@ function usedBytes(): number {
 
 it(
   'row 40: keeps nothing of the tasks that a process has sent and worked',
-  { timeout: 120_000 },
+  { timeout: scaled(120_000, 900_000) },
   async () => {
     const { url } = await startRedis()
     const app = testApp(url)
