@@ -43,7 +43,10 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
     wake?.()
   })
   // It can be armed again; whoever waits would look once a second only.
-  subscriber?.on('ready', () => wake?.())
+  subscriber?.on('ready', () => {
+    isDirty = true
+    wake?.()
+  })
   const disarm = (): void => {
     isArmed = false
     wake?.()
@@ -54,16 +57,19 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
     disarm()
   })
 
+  /** A RESP2 connection that has subscribed can no longer be asked for its id. */
+  const subscribe = async (to: Redis): Promise<number> => {
+    const id = Number(await to.call('CLIENT', 'ID'))
+    await to.subscribe(INVALIDATIONS)
+    return id
+  }
   const arm = async (to: Redis): Promise<void> => {
-    // A RESP2 connection that has subscribed can no longer be asked for its id.
-    if (redirectTo === undefined) {
-      const id = Number(await to.call('CLIENT', 'ID'))
-      await to.subscribe(INVALIDATIONS)
-      redirectTo = id
-    }
+    const id = redirectTo ?? (await subscribe(to))
+    redirectTo = id
     await client.call('CLIENT', 'TRACKING', 'OFF')
-    await client.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', redirectTo, 'OPTIN')
-    isArmed = true
+    await client.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'OPTIN')
+    // It may have closed meanwhile.
+    isArmed = redirectTo === id
   }
 
   const look = async (lists: readonly string[]): Promise<number> => {
@@ -84,18 +90,18 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
       wake?.()
     },
     async wait(lists, timeoutMs, signal) {
+      isDirty = false
       if (mode === 'tracking' && !isArmed && subscriber?.status === 'ready' && client.status === 'ready') {
         try {
           // One of them may have followed a failover, or a slot of a cluster, before the other.
           if (isSameServer(client, subscriber)) await arm(subscriber)
           else subscriber.disconnect(true)
         } catch (error) {
-          if (!isRefusal(error)) throw error
-          // That id is gone with its connection, which is opened again by itself.
-          if (!isElsewhere(error) && !/client ID/i.test(error.message)) mode = 'polling'
+          // A connection that broke is opened again by itself, and its id with it; until then lists are looked at.
+          const isDenied = isRefusal(error) && !isElsewhere(error) && !/client ID/i.test(error.message)
+          if (isDenied) mode = 'polling'
         }
       }
-      isDirty = false
       const isEmpty = (await look(lists)) === 0
       if (isInterrupted || !isEmpty || signal.aborted || isDirty) {
         isInterrupted = false
