@@ -68,8 +68,3 @@ export class ResultTimeoutError extends TimeoutError {
     this.state = state
   }
 }
-
-/** Thrown when a result that was there is gone, as it has expired or was forgotten. */
-export class ResultMissingError extends LovageError {
-  readonly code = 'RESULT_MISSING'
-}

@@ -52,11 +52,12 @@ export function createCompleteChord(parts: ChordCompletionParts): CompleteChord 
       if (failed !== undefined) return failedBy(failed)
       const structure = await backend.restoreGroup(groupId)
       if (structure === undefined) return { kind: 'results', results: returned.map(({ result }) => result) }
-      return { kind: 'results', results: await joinGroup(backend, structure) }
+      const results = await joinGroup(backend, structure, settings.resultChordJoinTimeout * 1000)
+      return { kind: 'results', results }
     } catch (error) {
       if (isPassing(error)) throw error
       const { exception } = describeThrown(error)
-      return { kind: 'failed', why: reprOf(exception), cause: exception }
+      return { kind: 'failed', why: `Join error: ${reprOf(exception)}`, cause: exception }
     }
   }
 

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
 import { testApp } from '../../support/test-app.js'
-import { group, InvalidArgumentError } from '../../../src/index.js'
+import {
+  chain,
+  chord,
+  group,
+  InvalidArgumentError,
+  type AnySignature,
+  type Signature,
+} from '../../../src/index.js'
 
 describe('results within tasks', () => {
   it('are not waited for unless that is allowed', async () => {
@@ -36,6 +43,27 @@ describe('results within tasks', () => {
     const app = testApp('memory://')
     const add = app.task('add', (x: number, y: number) => x + y)
     expect(await (await add.applyAsync({ args: [1, 2], ignoreResult: true })).get()).toBeNull()
+  })
+})
+
+describe('a chord whose header holds a group', () => {
+  it('row 8: fails where results of the group are not there in resultChordJoinTimeout', async () => {
+    const app = testApp('memory://', { resultChordJoinTimeout: 0.2 })
+    const add = app.task('add', (x: number, y: number) => x + y)
+    const silent = app.task('silent', { ignoreResult: true }, (x: number) => x)
+    const gather = app.task('gather', (parts: unknown) => parts)
+    await using _worker = await app.startWorker()
+    const joined = (first: Signature<unknown, number, unknown>): AnySignature =>
+      chain(add.si(1, 1), group(first, add.si(3, 4)))
+    const whole = await chord([joined(add.si(1, 2)), add.si(5, 6)], gather.s()).applyAsync()
+    expect(await whole.get({ timeout: 10_000 })).toEqual([[3, 7], 11])
+    const broken = await chord([joined(silent.si(1)), add.si(5, 6)], gather.s()).applyAsync()
+    await expect(broken.get({ timeout: 10_000 })).rejects.toMatchObject({
+      excType: 'ChordError',
+      message: expect.stringMatching(
+        /Join error: TimeoutError.*1 of 3 tasks were not ready within 200 ms/,
+      ) as string,
+    })
   })
 })
 
