@@ -1,7 +1,8 @@
 import { countIn, measureThroughput, runUntil, type Throughput } from './measure-throughput.js'
 import { measureRoundTrips, type RoundTrips } from './measure-round-trips.js'
+import { measureCanvas } from './measure-canvas.js'
 import { median } from './statistics.js'
-import type { Peer, ProducerLine, Stores, WorkerLine, WorkerSetting } from './peers/peer.js'
+import type { CanvasKind, Peer, ProducerLine, Stores, WorkerLine, WorkerSetting } from './peers/peer.js'
 
 export interface Extent {
   /** Each line is measured once a round. */
@@ -11,6 +12,8 @@ export interface Extent {
   /** Whether to size tasks by a run that is not counted, and to choose the best of several settings by it. */
   readonly calibrates: boolean
   readonly roundTrips: number
+  /** Tasks of a group, or of a chord's header. */
+  readonly canvasSize: number
 }
 
 /** A line of a table: medians over the rounds. */
@@ -27,10 +30,18 @@ export interface MeasuredRoundTrips extends RoundTrips {
   readonly label: string
 }
 
+export interface MeasuredCanvas {
+  readonly label: string
+  readonly kind: CanvasKind
+  /** From sending it until its result is there; the median over the rounds. */
+  readonly ms: number
+}
+
 export interface Comparison {
   readonly workers: readonly Measured[]
   readonly producers: readonly Measured[]
   readonly roundTrips: readonly MeasuredRoundTrips[]
+  readonly canvases: readonly MeasuredCanvas[]
   /** What was seen when settings were tried, one line for each worker that has several. */
   readonly tried: readonly string[]
 }
@@ -148,8 +159,22 @@ export async function compare(
     const measured = await measureRoundTrips(worker.launch, roundTrip.launch(extent.roundTrips))
     roundTrips.push({ label: roundTrip.label, ...measured })
   }
+  const canvases: MeasuredCanvas[] = []
+  for (const kind of ['group', 'chord'] as const) {
+    for (const { canvas, workers: lines } of peers) {
+      const worker = lines[0]?.settings[0]
+      if (canvas === undefined || worker === undefined) continue
+      say(`a ${kind} of ${extent.canvasSize}: ${canvas.label}`)
+      const seen: number[] = []
+      for (let round = 0; round < extent.rounds; round += 1) {
+        await clear()
+        seen.push(await measureCanvas(worker.launch, canvas.launch(kind, extent.canvasSize)))
+      }
+      canvases.push({ label: canvas.label, kind, ms: median(seen) })
+    }
+  }
   await clear()
-  return { workers: measuredWorkers, producers: measuredProducers, roundTrips, tried }
+  return { workers: measuredWorkers, producers: measuredProducers, roundTrips, canvases, tried }
 }
 
 function summary(runs: readonly Throughput[]): Omit<Measured, 'peer' | 'label' | 'kind'> {

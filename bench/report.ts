@@ -21,7 +21,7 @@ const EXPECTED = [
 
 /** The whole report, in Markdown. Ratios are the peer's figure and ours, so that more than 1 speaks for us. */
 export function report({ machine, extent, peers, absent, comparison }: ReportParts): string {
-  const { workers, producers, roundTrips, tried } = comparison
+  const { workers, producers, roundTrips, canvases, tried } = comparison
   const rounds = extent.rounds === 1 ? 'one round' : `the median of ${extent.rounds} rounds, in turns`
   const ours = roundTrips.find(({ label }) => label.startsWith(OURS))
   return [
@@ -65,6 +65,18 @@ export function report({ machine, extent, peers, absent, comparison }: ReportPar
     ...table(
       ['', 'p50, ms', 'p99, ms', 'p50 to ours'],
       roundTrips.map(({ label, p50, p99 }) => [label, p50.toFixed(2), p99.toFixed(2), times(p50, ours?.p50)]),
+    ),
+    '',
+    '## Groups and chords',
+    '',
+    `One of ${whole(extent.canvasSize)} tasks, from sending it until its result is there, with one worker that is idle before.`,
+    '',
+    ...table(
+      ['', 'ms', `${OURS} is … times as fast`],
+      canvases.map(({ label, kind, ms }) => {
+        const own = canvases.find((each) => each.kind === kind && each.label === OURS)
+        return [`${label}, ${kind}`, whole(ms), times(ms, own?.ms)]
+      }),
     ),
     '',
   ].join('\n')

@@ -23,8 +23,8 @@ import { pythonCelery } from './peers/python-celery.js'
 import { report } from './report.js'
 import type { Peer, Site } from './peers/peer.js'
 
-const FULL: Extent = { rounds: 3, seconds: 5, calibrates: true, roundTrips: 1000 }
-const QUICK: Extent = { rounds: 1, seconds: 0.2, calibrates: false, roundTrips: 20 }
+const FULL: Extent = { rounds: 3, seconds: 5, calibrates: true, roundTrips: 1000, canvasSize: 10_000 }
+const QUICK: Extent = { rounds: 1, seconds: 0.2, calibrates: false, roundTrips: 20, canvasSize: 50 }
 
 /** A text is the reason why there is none. */
 const PEERS: Readonly<Record<string, (site: Site) => Promise<Peer | string>>> = {

@@ -35,6 +35,7 @@ export async function lovage(site: Site): Promise<Peer> {
     ],
     fill: (count) => lovageFill(site, count),
     roundTrip: { label: 'Lovage client, Lovage worker', launch: (count) => run('round-trip', count) },
+    canvas: { label: 'Lovage', launch: (kind, size) => run(kind, size) },
     waiting: celeryWaiting,
     completed: celeryCompleted,
     someState: someCeleryState,

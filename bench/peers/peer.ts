@@ -51,11 +51,14 @@ export interface ProducerLine {
   readonly guessPerSecond: number
 }
 
+export type CanvasKind = 'group' | 'chord'
+
 /**
  * A task runtime beside which this one is measured.
  *
  * Its programs run until they are killed: a worker works off what waits, a producer sends `count` tasks, and the
- * client of a round trip prints `{"roundTripsMs": [...]}` when it has measured `count` of them.
+ * client of a round trip prints `{"roundTripsMs": [...]}` when it has measured `count` of them, that of a canvas
+ * `{"canvasMs": ...}` when it has the result of a group or chord of `size` tasks.
  */
 export interface Peer {
   readonly name: string
@@ -67,6 +70,8 @@ export interface Peer {
   /** Fills the queue before a worker is measured. */
   readonly fill: (count: number) => Launch
   readonly roundTrip: { readonly label: string; readonly launch: (count: number) => Launch }
+  /** Undefined where it has neither groups nor chords. */
+  readonly canvas?: { readonly label: string; readonly launch: (kind: CanvasKind, size: number) => Launch }
   readonly waiting: Count
   readonly completed: Count
   /** Celery's state of any one finished task: what fails is fast, too, and must not count. */

@@ -57,6 +57,7 @@ export async function pythonCelery(site: Site, python: string): Promise<Peer> {
       label: 'Celery client, Celery prefork worker',
       launch: (count) => run('round-trip', count),
     },
+    canvas: { label: 'Celery prefork', launch: (kind, size) => run(kind, size) },
     waiting: celeryWaiting,
     completed: celeryCompleted,
     someState: someCeleryState,

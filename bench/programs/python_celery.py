@@ -1,13 +1,14 @@
-"""The task that is measured, and its client: python_celery.py send|round-trip COUNT."""
+"""The tasks that are measured, and their client: python_celery.py send|round-trip|group|chord COUNT."""
 
 import json
 import os
 import sys
 import time
 
-from celery import Celery
+from celery import Celery, chord, group
 
 WARM_UP = 50
+CANVAS_WARM_UP = 100
 
 app = Celery("bench", broker=os.environ["BENCH_BROKER"], backend=os.environ["BENCH_BACKEND"])
 app.conf.broker_connection_retry_on_startup = True
@@ -16,6 +17,11 @@ app.conf.broker_connection_retry_on_startup = True
 @app.task(name="bench.echo")
 def echo(number):
     return number
+
+
+@app.task(name="bench.total")
+def total(numbers):
+    return sum(numbers)
 
 
 def send(count):
@@ -35,8 +41,35 @@ def round_trips(count):
     print(json.dumps({"roundTripsMs": took}))
 
 
+def sum_of_group(count):
+    return sum(group(echo.s(number) for number in range(count))().get())
+
+
+def sum_of_chord(count):
+    return chord([echo.s(number) for number in range(count)])(total.s()).get()
+
+
+def canvas(sum_of):
+    def measure(count):
+        sum_of(CANVAS_WARM_UP)
+        start = time.perf_counter()
+        answer = sum_of(count)
+        took = (time.perf_counter() - start) * 1000
+        if answer != count * (count - 1) // 2:
+            raise ValueError(f"got {answer}")
+        print(json.dumps({"canvasMs": took}, separators=(",", ":")))
+
+    return measure
+
+
 if __name__ == "__main__":
     role, count = sys.argv[1], int(sys.argv[2])
-    {"send": send, "round-trip": round_trips}[role](count)
+    measures = {
+        "send": send,
+        "round-trip": round_trips,
+        "group": canvas(sum_of_group),
+        "chord": canvas(sum_of_chord),
+    }
+    measures[role](count)
     # Until it is killed: what it has used is still to be read.
     sys.stdin.read()
