@@ -36,6 +36,8 @@ export interface ResultSubscriptionsOptions {
 }
 
 const BACKOFF = { firstMs: 50, longestMs: 2000 }
+/** Tasks of one SUBSCRIBE and one look. */
+const MOST_AT_ONCE = 5000
 
 export function createResultSubscriptions(options: ResultSubscriptionsOptions): ResultSubscriptions {
   const { client, channelOf, log } = options
@@ -89,7 +91,11 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
       retries.add(timer)
     }
   }
-  const synchronizeAll = (): void => void synchronize([...watchers.values()].flatMap((set) => [...set]))
+  const synchronizeInParts = (some: readonly Watcher[]): void => {
+    for (let first = 0; first < some.length; first += MOST_AT_ONCE)
+      void synchronize(some.slice(first, first + MOST_AT_ONCE))
+  }
+  const synchronizeAll = (): void => synchronizeInParts([...watchers.values()].flatMap((set) => [...set]))
 
   client.on('messageBuffer', (channel: Buffer, text: Buffer) => {
     const taskId = taskIdOf.get(channel.toString())
@@ -105,7 +111,7 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
   const flush = (): void => {
     const some = fresh
     fresh = []
-    void synchronize(some)
+    synchronizeInParts(some)
   }
 
   /** In one command for all that nobody waits for any more, and nobody began to wait for again. */

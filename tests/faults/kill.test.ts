@@ -4,12 +4,14 @@ import { eventually } from '../support/eventually.js'
 import { startLovageWorker } from '../support/lovage-worker.js'
 import { redisClient, startRedis } from '../support/redis-server.js'
 import { testApp } from '../support/test-app.js'
-import type { Celery, CelerySettings, WorkerOptions } from '../../src/index.js'
+import type { AsyncResult, Celery, CelerySettings, WorkerOptions } from '../../src/index.js'
 import type { RunningProcess } from '../support/start-process.js'
 import { say } from '../support/say.js'
 import { scaled } from '../support/scale.js'
 
 const TASKS = scaled(5000, 100_000)
+/** No more than may wait for a connection. */
+const AT_ONCE = 5000
 const KILLS = 20
 const WORKED_WITHIN_MS = scaled(30_000, 300_000)
 const LEASE_SECONDS = 2
@@ -46,8 +48,11 @@ describe('a worker that is killed', () => {
     async () => {
       const { app, notes, startWorker } = await startSite()
       const options = { concurrency: 20, prefetchMultiplier: 2 }
-      const sent = Array.from({ length: TASKS }, () => app.sendTask('pytasks.count', ['runs']))
-      const results = await Promise.all(sent)
+      const results: AsyncResult[] = []
+      while (results.length < TASKS) {
+        const some = Array.from({ length: AT_ONCE }, () => app.sendTask('pytasks.count', ['runs']))
+        results.push(...(await Promise.all(some)))
+      }
 
       const struck = new Set<string>()
       let killsAmidWork = 0
