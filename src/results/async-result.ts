@@ -1,4 +1,5 @@
 import { TimeoutError } from '../errors.js'
+import { UnreadableResultError } from '../serialization/errors.js'
 import { isReady } from '../serialization/states.js'
 import { readResultTuple, type ResultTuple } from '../serialization/result-tuple.js'
 import { taskErrorFrom } from '../serialization/python-errors.js'
@@ -71,6 +72,7 @@ export class AsyncResult<Result = unknown> implements AsyncIterable<ResultMeta> 
    *
    * @throws TaskError when it failed or was revoked, with `excType` and the traceback of the worker.
    * @throws ResultTimeoutError when it is not ready in time, with what is known of it; the task itself goes on.
+   * @throws UnreadableResultError when the time is over and what is stored is no result.
    * @throws GetInsideTaskError within a task, unless allowed.
    * @throws ResultBackendDisabledError where the app keeps no results.
    */
@@ -84,11 +86,20 @@ export class AsyncResult<Result = unknown> implements AsyncIterable<ResultMeta> 
       meta = await this.#backend.wait(this.id, { timeoutMs, signal })
     } catch (error) {
       if (!(error instanceof TimeoutError) || timeoutMs === undefined) throw error
-      const found = await this.#backend.fetch(this.id).catch(() => undefined)
-      throw new ResultTimeoutError(this.id, timeoutMs, found?.status)
+      throw new ResultTimeoutError(this.id, timeoutMs, await this.#knownState())
     }
     if (meta.status !== 'SUCCESS' && propagate) throw taskErrorFrom(meta)
     return meta.result as Result
+  }
+
+  /** @throws UnreadableResultError: then there is a result, which nobody can wait for. */
+  async #knownState(): Promise<string | undefined> {
+    try {
+      return (await this.#backend.fetch(this.id))?.status
+    } catch (error) {
+      if (error instanceof UnreadableResultError) throw error
+      return undefined
+    }
   }
 
   /** Tasks and groups that this one started, where it is ready. */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
+import { AsyncResult } from '../../../src/results/async-result.js'
+import { ResultSet } from '../../../src/results/result-set.js'
 import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
 import { serializerNamed } from '../../../src/serialization/serializers.js'
 import { describeGroupsAndChords } from './chord-conformance.js'
@@ -103,6 +105,22 @@ describe('Redis result backend', () => {
     await expect.poll(async () => JSON.stringify(await redis.call('ACL', 'LOG'))).toContain('mget')
     await redis.call('ACL', 'SETUSER', 'shy', '+mget')
     expect(await waiting).toMatchObject({ status: 'SUCCESS', result: 5 })
+  })
+
+  it.each(['not JSON', '[1]', '{"status": "SUCCESS"}'])('says whose result %j is none', async (text) => {
+    const backend = await makeBackend()
+    const redis = redisClient(server.url)
+    const id = randomUUID()
+    await redis.set(`celery-task-meta-${id}`, text)
+    const result = new AsyncResult(id, backend)
+    const other = new AsyncResult(randomUUID(), backend)
+    const set = new ResultSet([other, result], backend)
+    for (const ask of [() => result.state(), () => result.get({ timeout: 50 }), () => set.join()]) {
+      await expect(ask()).rejects.toMatchObject({
+        code: 'UNREADABLE_RESULT',
+        message: expect.stringContaining(`task ${id}: `) as string,
+      })
+    }
   })
 
   it('waits for any number of tasks on one connection, and leaves no subscription behind', async () => {

@@ -6,10 +6,13 @@ import { atTestEnd } from '../../support/at-test-end.js'
 import { codeBlocks, PROJECT } from '../../support/code-blocks.js'
 import { startProcess } from '../../support/start-process.js'
 
-it('docs/canvas.md has a program that prints what it says it prints', async () => {
-  const [example] = codeBlocks('docs/canvas.md').filter(({ language }) => language === 'ts')
+it.each([
+  ['docs/canvas.md', 6],
+  ['docs/results.md', 7],
+])('%s has a program that prints what it says it prints', async (document, lines) => {
+  const [example] = codeBlocks(document).filter(({ language }) => language === 'ts')
   const code = example?.code ?? ''
-  const directory = await mkdtemp(path.join(tmpdir(), 'lovage-canvas-'))
+  const directory = await mkdtemp(path.join(tmpdir(), 'lovage-program-'))
   atTestEnd(() => rm(directory, { recursive: true, force: true }))
   const program = path.join(directory, 'example.mts')
   await writeFile(program, code.replace("'lovage'", JSON.stringify(path.join(PROJECT, 'src/index.ts'))))
@@ -18,7 +21,7 @@ it('docs/canvas.md has a program that prints what it says it prints', async () =
   const { code: exitCode } = await started.exit
   await started.drained
   expect(exitCode, started.output()).toBe(0)
-  const promised = [...code.matchAll(/^console\.log\(.*\/\/ (.*)$/gm)].map(([, printed]) => printed)
-  expect(promised).toHaveLength(6)
+  const promised = [...code.matchAll(/^ *console\.log\(.*\/\/ (.*)$/gm)].map(([, printed]) => printed)
+  expect(promised).toHaveLength(lines)
   expect(started.output().split('\n')).toEqual(promised)
 })
