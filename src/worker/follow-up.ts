@@ -98,7 +98,7 @@ export async function sendRetry(send: SendTask, message: TaskMessage, retry: Ret
       chord: message.chord,
     }),
     rootId: message.rootId,
-    parentId: message.id,
+    parentId: message.parentId ?? message.id,
     ignoreResult: message.ignoreResult,
     link: message.callbacks,
     linkError: message.errbacks,
