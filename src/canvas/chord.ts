@@ -1,6 +1,7 @@
 import { describeValue } from '../errors.js'
 import { InvalidSignatureError } from './errors.js'
 import { chordData, isGroup, tasksOf, type SignatureData } from './signature-data.js'
+import { unchunked } from './map.js'
 import { createSignature, launchOf, signatureData, type Signature } from './signature.js'
 import type {
   AcceptedBy,
@@ -32,7 +33,7 @@ export function chord(header: unknown, body: unknown): Signature {
   }
   const members = Array.isArray(header) ? (header as readonly unknown[]) : [header]
   return createSignature(
-    chordData(headerData(header), signatureData(body, 'chord: body')),
+    chordData(headerData(header), unchunked(signatureData(body, 'chord: body'))),
     launchOf([...members, body]),
   )
 }
@@ -41,7 +42,7 @@ type BodyFor<Results, B> = unknown extends Results ? B : Signature<Results, unkn
 
 function headerData(header: unknown): readonly SignatureData[] {
   if (Array.isArray(header))
-    return header.map((member, i) => signatureData(member, `chord: member ${i + 1} of the header`))
-  const data = signatureData(header, 'chord: header')
+    return header.map((member, i) => unchunked(signatureData(member, `chord: member ${i + 1} of the header`)))
+  const data = unchunked(signatureData(header, 'chord: header'))
   return isGroup(data) ? tasksOf(data) : [data]
 }

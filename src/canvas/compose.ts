@@ -17,6 +17,7 @@ import {
   withOptions,
   type SignatureData,
 } from './signature-data.js'
+import { unchunked } from './map.js'
 import { linkTo, linkErrorTo, signaturesIn } from './links.js'
 
 /**
@@ -38,7 +39,8 @@ export function stepsOf(parts: readonly SignatureData[]): SignatureData[] {
   return steps.length === 0 && first !== undefined && isGroup(first) ? [first] : steps
 }
 
-function append(steps: SignatureData[], part: SignatureData): void {
+function append(steps: SignatureData[], given: SignatureData): void {
+  const part = unchunked(given)
   if (isChain(part)) {
     for (const step of unchained(part)) append(steps, step)
     return

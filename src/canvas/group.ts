@@ -1,5 +1,6 @@
 import { listOf } from './chain.js'
 import { groupData, isGroup, tasksOf } from './signature-data.js'
+import { unchunked } from './map.js'
 import { createSignature, launchOf, signatureData, type Signature } from './signature.js'
 import type { AcceptedBy, AnySignature, GroupHandle, ResultsOf } from './signature-types.js'
 
@@ -17,7 +18,7 @@ export function group<S extends AnySignature>(
 ): Signature<AcceptedBy<S>, ResultsOf<S[]>, GroupHandle<ResultsOf<S[]>>>
 export function group(...given: readonly unknown[]): unknown {
   const members = listOf(given)
-  const data = members.map((member, i) => signatureData(member, `group: member ${i + 1}`))
+  const data = members.map((member, i) => unchunked(signatureData(member, `group: member ${i + 1}`)))
   const [only] = data
   const tasks = only !== undefined && data.length === 1 && isGroup(only) ? tasksOf(only) : data
   return createSignature(groupData(tasks), launchOf(members))

@@ -29,6 +29,11 @@ export function chunksData(
   return taskData('celery.chunks', { kwargs: { task, it: [...items], n: size }, immutable: true })
 }
 
+/** A part of something larger, in which chunks are the group that they stand for. */
+export function unchunked(part: SignatureData): SignatureData {
+  return part.task === 'celery.chunks' ? expandChunks(part) : part
+}
+
 /** The group that chunks stand for. */
 export function expandChunks({ kwargs, options }: SignatureData): SignatureData {
   const { task, it, n } = kwargs as { task: SignatureData; it: readonly (readonly unknown[])[]; n: number }
