@@ -1,0 +1,140 @@
+import type { Observation } from './observe.js'
+
+/** Workflows of which some combinations do not do what Python alone does. A difference that is gone has to go here, too. */
+export interface Difference {
+  readonly why: string
+  readonly parts: readonly (keyof Observation)[]
+  /**
+   * Where they are seen, as `producer > worker`. Where both work, it depends on who runs what; if it is seen with
+   * either alone, it has to be seen there, too.
+   */
+  readonly cells: readonly string[]
+  readonly workflows: readonly string[]
+}
+
+const ONLY_PRODUCED = ['TypeScript > Python', 'TypeScript > TypeScript']
+const ONLY_WORKED = ['Python > TypeScript', 'TypeScript > TypeScript']
+
+export const DIFFERENCES: readonly Difference[] = [
+  {
+    why: 'Celery cannot call a chain as an errback, and says so in its log only',
+    parts: ['began', 'groups', 'stored'],
+    cells: ONLY_WORKED,
+    workflows: ['a failure with a chain as errback'],
+  },
+  {
+    why: "Celery counts errbacks of a chord's body among what the body, which did not run, has started",
+    parts: ['stored'],
+    cells: ONLY_WORKED,
+    workflows: [
+      'a chord whose header fails',
+      'a chord whose header fails before a chain',
+      'a chord whose body is a group, and whose header fails',
+      'a chord with a part retried too often',
+      'replaced by a failure in a header',
+      'a failure in a chain in a group in a chord',
+    ],
+  },
+  {
+    why: 'what a task adds to its chord is not among its children',
+    parts: ['stored'],
+    cells: ONLY_WORKED,
+    workflows: ['a chord that grows', 'a chord that grows by a chain'],
+  },
+  {
+    why: "Celery's get() throws what a parent failed with, Lovage's what the task itself failed with",
+    parts: ['outcome'],
+    cells: ONLY_PRODUCED,
+    workflows: [
+      'a chord whose header fails',
+      'a chord whose header fails, with a called errback',
+      'a chord whose header fails in a chain',
+      'a chord whose header fails, with errbacks in the header',
+      'a chord whose header fails before a chain',
+      'a chord with a part retried too often',
+      'replaced by a failure in a header',
+      'a failure in a chain in a group in a chord',
+    ],
+  },
+  {
+    why: 'Celery leaves out what is inside a body on the way from its result to the header, and an empty header has no result here',
+    parts: ['handle'],
+    cells: ONLY_PRODUCED,
+    workflows: [
+      'a chain of three groups and a task',
+      'a chord with a chain as body',
+      'a chord with a chord as body',
+      'a chord with an empty header',
+    ],
+  },
+  {
+    why: "a body that is a chain: Celery names the header's group in its first step, Lovage in its last",
+    parts: ['groups'],
+    cells: ONLY_PRODUCED,
+    workflows: [
+      'a chain with a group in the middle',
+      'a chain of chords',
+      'a chain that fails behind a chord',
+      'a chain with a chord in a header',
+      'a retry in a chain in a chord in a chain',
+    ],
+  },
+  {
+    why: "a body inside of what replaces a task: one names the header's group in it, the other does not",
+    parts: ['groups'],
+    cells: ONLY_WORKED,
+    workflows: ['replaced by a chord', 'replaced by a group in a chain'],
+  },
+  {
+    why: 'Celery stores a failed header under the ids of all steps of a body only where it wrote the message itself',
+    parts: ['stored'],
+    cells: ['TypeScript > Python'],
+    workflows: ['a chord whose header fails before a chain'],
+  },
+  {
+    why: "a group as body: Celery stores its failure under the group's id as well, which is another here",
+    parts: ['stored'],
+    cells: ['TypeScript > Python'],
+    workflows: ['a chord whose body is a group, and whose header fails'],
+  },
+  {
+    why: 'Celery never ends the outer chord; Lovage does, with its errbacks',
+    parts: ['outcome', 'began', 'groups', 'stored'],
+    cells: ['Python > TypeScript'],
+    workflows: ['a chord whose inner chord fails'],
+  },
+  {
+    why: 'Celery never ends the outer chord; Lovage does, with its errbacks, which it does not give to the inner one',
+    parts: ['outcome', 'stored'],
+    cells: ['TypeScript > TypeScript'],
+    workflows: ['a chord whose inner chord fails'],
+  },
+  {
+    why: 'Celery never ends the outer chord, and the inner one has no errbacks from Lovage',
+    parts: ['began', 'groups', 'stored'],
+    cells: ['TypeScript > Python'],
+    workflows: ['a chord whose inner chord fails'],
+  },
+]
+
+/** Which parts have to differ in a cell, and which may. */
+export function expectedDifferences(
+  workflow: string,
+  { producer, workers }: { readonly producer: string; readonly workers: string },
+): { readonly certain: ReadonlySet<string>; readonly possible: ReadonlySet<string> } {
+  const partsIn = (cell: string): ReadonlySet<string> =>
+    new Set(
+      DIFFERENCES.filter(
+        ({ workflows, cells }) => workflows.includes(workflow) && cells.includes(cell),
+      ).flatMap(({ parts }) => parts),
+    )
+  if (workers !== 'both') {
+    const certain = partsIn(`${producer} > ${workers}`)
+    return { certain, possible: certain }
+  }
+  const [python, typeScript] = [partsIn(`${producer} > Python`), partsIn(`${producer} > TypeScript`)]
+  return {
+    certain: new Set([...python].filter((part) => typeScript.has(part))),
+    possible: new Set([...python, ...typeScript]),
+  }
+}
