@@ -9,6 +9,7 @@ import { startRedis, type RedisServer } from '../support/redis-server.js'
 import { testApp } from '../support/test-app.js'
 import { nothingIsLeft, runThroughFault, startFaultSite, type FaultSite } from './fault-site.js'
 import { isFullScale, scaled } from '../support/scale.js'
+import type { AppOptions } from '../../src/index.js'
 
 /** Promised from Redis being reachable to the start of a new task. */
 const STARTS_WITHIN_MS = 10_000
@@ -27,10 +28,10 @@ interface Site {
   readonly isWorkerConnected: () => Promise<boolean>
 }
 
-async function startSite(): Promise<Site> {
+async function startSite(settings: AppOptions = {}): Promise<Site> {
   const redis = await startRedis({ args: ['--appendonly', 'yes'] })
   const proxy = await startProxy(redis)
-  const site = await startFaultSite({ redis, workerPort: proxy.port })
+  const site = await startFaultSite({ redis, workerPort: proxy.port, settings })
   const app = testApp(`redis://127.0.0.1:${proxy.port}/0`)
   const server = await buildServer({ app, artifactDir: '/nowhere' })
   atTestEnd(() => server.close())
@@ -137,7 +138,8 @@ describe('row 2: outages one after the other', () => {
     `row 2: a black hole of ${BLACK_HOLE_MS / 1000} s, in which nothing is closed`,
     { timeout: 300_000 },
     async () => {
-      const place = await startSite()
+      // By which a connection that was open is found to be mute; one of ten seconds outlasts a short black hole.
+      const place = await startSite({ brokerTransportOptions: { socketTimeout: scaled(2, 10) } })
       const blackHole: Outage = {
         name: 'black hole',
         begin: ({ proxy }) => proxy.blackhole(),
