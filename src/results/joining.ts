@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { TimeoutError } from '../errors.js'
 import { taskErrorFrom } from '../serialization/python-errors.js'
 import { isReady } from '../serialization/states.js'
@@ -44,8 +43,8 @@ export async function* asCompleted(
   }
   if (awaited.size === 0) return
 
-  const over = new AbortController()
-  setMaxListeners(0, over.signal)
+  /** One for each: a signal looks through all its listeners whenever it gets another. */
+  const waits = new Map<string, AbortController>()
   const completed: ResultMeta[] = []
   let fault: { readonly reason: unknown } | undefined
   let wake: (() => void) | undefined
@@ -65,7 +64,10 @@ export async function* asCompleted(
       ? undefined
       : setTimeout(onTimeout, Math.min(timeoutMs - (performance.now() - start), LONGEST_TIMEOUT_MS))
   for (const taskId of awaited) {
-    backend.wait(taskId, { signal: over.signal }).then((meta) => {
+    const end = new AbortController()
+    waits.set(taskId, end)
+    backend.wait(taskId, { signal: end.signal }).then((meta) => {
+      waits.delete(taskId)
       completed.push(meta)
       wake?.()
     }, fail)
@@ -83,7 +85,7 @@ export async function* asCompleted(
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
-    over.abort()
+    for (const end of waits.values()) end.abort()
   }
 }
 
