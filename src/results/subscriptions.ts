@@ -118,10 +118,12 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
   const leave = (): void => {
     const channels = left.filter((taskId) => !watchers.has(taskId)).map(channelOf)
     left = []
-    if (channels.length === 0 || client.status !== 'ready') return
-    client.unsubscribe(...channels).catch((error: unknown) => {
-      log.debug({ err: error, channels: channels.length }, 'could not unsubscribe')
-    })
+    if (client.status !== 'ready') return
+    for (let first = 0; first < channels.length; first += MOST_AT_ONCE) {
+      client.unsubscribe(...channels.slice(first, first + MOST_AT_ONCE)).catch((error: unknown) => {
+        log.debug({ err: error, channels: channels.length }, 'could not unsubscribe')
+      })
+    }
   }
 
   return {
