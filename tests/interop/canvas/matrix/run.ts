@@ -30,7 +30,7 @@ type Workflows = ReadonlyMap<string, WorkflowNode>
 const QUIET_LOOKS = 5
 
 /** What is awaited longer than this hangs. */
-const LIMIT_MS = 60_000
+const LIMIT_MS = 90_000
 
 export async function runMatrix(workflows: Workflows, python: string): Promise<MatrixRun> {
   await using redis = await startRedis()
