@@ -124,11 +124,13 @@ function freezeChain(data: SignatureData, place: Place, freezer: Freezer): Froze
 function freezeGroup(data: SignatureData, place: Place, freezer: Freezer): Frozen {
   const { taskId, groupId, groupIndex, chord } = place
   const id = textIn(data.options, 'task_id') ?? taskId ?? freezer.newId()
-  const members = freezeMembers(tasksOf(data), { groupId }, freezer)
+  // As a body, or at the end of one, it is a group of its own; as a part of a chord, its members are that one's.
+  const memberGroup = groupId === undefined || chord !== undefined ? groupId : id
+  const members = freezeMembers(tasksOf(data), { groupId: memberGroup }, freezer)
   const options: Options = {
     ...data.options,
     task_id: id,
-    ...(groupId !== undefined && { group_id: groupId }),
+    ...(memberGroup !== undefined && { group_id: memberGroup }),
     ...(chord !== undefined && { chord }),
     ...(groupIndex !== undefined && { group_index: groupIndex }),
     root_id: data.options['root_id'] ?? null,

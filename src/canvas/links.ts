@@ -49,6 +49,7 @@ function appended(
   signatures: readonly SignatureData[],
 ): SignatureData {
   const present = signaturesIn(data.options, name)
-  const added = signatures.filter((each) => !present.some((other) => isDeepStrictEqual(each, other)))
-  return added.length === 0 ? data : withOptions(data, { [name]: [...present, ...added] })
+  const all = [...present]
+  for (const each of signatures) if (!all.some((other) => isDeepStrictEqual(each, other))) all.push(each)
+  return all.length === present.length ? data : withOptions(data, { [name]: all })
 }

@@ -3,6 +3,7 @@ import { bodyOf, isChain, isChord, isGroup, tasksOf, type SignatureData } from '
 
 /** A task of a frozen signature whose result is waited for, by its id or by a chord. */
 export interface WaitedFor {
+  readonly data: SignatureData
   readonly taskId: string
   readonly groupId: string | undefined
   readonly groupIndex: number | undefined
@@ -23,7 +24,8 @@ function ownTasks(
   chord: SignatureData | undefined,
 ): WaitedFor[] {
   if (isChain(data)) return tasksOf(data).flatMap(waitedFor)
-  if (isChord(data)) return waitedFor(bodyOf(data))
+  // Celery stores the failure of a step that is a chord under its own id as well.
+  if (isChord(data)) return [...itself(data, undefined, undefined), ...waitedFor(bodyOf(data))]
   if (isGroup(data)) {
     // Its members leave the chord to it.
     return tasksOf(data)
@@ -34,9 +36,17 @@ function ownTasks(
         chord: task.chord ?? chord,
       }))
   }
+  return itself(data, groupId, chord)
+}
+
+function itself(
+  data: SignatureData,
+  groupId: string | undefined,
+  chord: SignatureData | undefined,
+): WaitedFor[] {
   const { task_id: taskId, group_index: groupIndex } = data.options
   if (typeof taskId !== 'string') return []
-  return [{ taskId, groupId, groupIndex: groupIndex as number | undefined, chord }]
+  return [{ data, taskId, groupId, groupIndex: groupIndex as number | undefined, chord }]
 }
 
 /** Those who are to be told that a chord's body will not run, and with which id. */

@@ -88,8 +88,9 @@ export function endingOf(
 ): Ending {
   const results: StoredResult[] = []
   const parts: PendingPart[] = []
-  for (const { taskId, groupId, groupIndex, chord } of signatures.flatMap(waitedFor)) {
-    const instead = { ...message, id: taskId, group: groupId, groupIndex, chord, parentId: undefined }
+  for (const { data, taskId, groupId, groupIndex, chord } of signatures.flatMap(waitedFor)) {
+    const place = { id: taskId, group: groupId, groupIndex, chord, parentId: undefined }
+    const instead = { ...message, task: data.task, args: data.args, kwargs: data.kwargs, ...place }
     results.push(storedResult(instead, settings, hostname, state))
     const part = partOf(instead, state.status, state.result, settings)
     if (part !== undefined) parts.push({ ...part, message })

@@ -101,7 +101,7 @@ describe('a signature', () => {
   })
 
   it('gets the same callback once', () => {
-    const linked = add.s(1, 2).link(add.s(3)).link(add.s(3))
+    const linked = add.s(1, 2).link(add.s(3), add.s(3)).link(add.s(3))
     expect(linked.options['link']).toHaveLength(1)
   })
 })
