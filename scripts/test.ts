@@ -74,7 +74,9 @@ async function build(): Promise<Tally> {
 }
 
 async function check(script: string): Promise<Tally> {
-  const { code, stdout, stderr } = await runCommand('npm', ['run', '--silent', script])
+  // Without its cache, on a machine that is busy otherwise, the linter takes minutes.
+  const options = { timeoutMs: 900_000 }
+  const { code, stdout, stderr } = await runCommand('npm', ['run', '--silent', script], options)
   if (code === 0) return PASSED
   console.error(`FAILED: npm run ${script}\n${stdout}${stderr}`)
   return FAILED
