@@ -8,8 +8,10 @@ import { InvalidArgumentError, describeValue } from '../errors.js'
 import { registerTask, type RegisteredTask, type TaskFunction } from './registered-task.js'
 import { resolveSettings, type Settings } from './settings.js'
 import type { CelerySettings } from './celery-settings.js'
+import { firstOf } from '../canvas/freeze.js'
 import { tupleOf } from '../canvas/result-tree.js'
 import { AsyncResult, fromTuple, savedGroup } from '../results/async-result.js'
+import { noteChild } from '../results/running-task.js'
 import { ResultSet } from '../results/result-set.js'
 import { silentLog, type Log } from '../log.js'
 import type { z } from 'zod'
@@ -131,7 +133,7 @@ export class Celery {
     return createTask({
       name,
       pack: registered.pack,
-      send: (...call) => this.#sender()(...call),
+      send: this.#call,
       launch: this.#launch,
     })
   }
@@ -143,7 +145,7 @@ export class Celery {
     return createTask({
       name,
       pack: (args, kwargs = {}) => ({ args, kwargs }),
-      send: (...call) => this.#sender()(...call),
+      send: this.#call,
       launch: this.#launch,
     })
   }
@@ -177,7 +179,7 @@ export class Celery {
     kwargs: Readonly<Record<string, unknown>> = {},
     options: SendOptions = {},
   ): Promise<AsyncResult<Result>> {
-    return (await this.#sender()(name, args, kwargs, options)) as AsyncResult<Result>
+    return (await this.#call(name, args, kwargs, options)) as AsyncResult<Result>
   }
 
   /** The result of a task that was sent before, here or elsewhere. */
@@ -254,9 +256,16 @@ export class Celery {
     await Promise.all([this.#broker?.close(), this.#backend?.close()])
   }
 
+  readonly #call: SendTask = async (...call) => {
+    const result = await this.#sender()(...call)
+    noteChild(result.asTuple())
+    return result
+  }
+
   readonly #launch: Launch = async (data, call) => {
     const prepared = this.#canvas()(data, call)
     await prepared.send()
+    noteChild(tupleOf(firstOf(prepared.result)))
     return fromTuple(tupleOf(prepared.result), this.backend)
   }
 

@@ -4,6 +4,7 @@ import { AsyncResult } from '../results/async-result.js'
 import { serializerNamed } from '../serialization/serializers.js'
 import { encodeTaskMessage, type OutgoingTask } from '../serialization/outgoing-task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
+import { runningTask } from '../results/running-task.js'
 import { routeTask } from './routing.js'
 import type { Broker } from '../broker/broker.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -92,7 +93,10 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
     const own = taskOptions(name) ?? {}
     const route = routeTask(settings.taskRoutes, name, args, kwargs, options)
     const queue = options.queue ?? route?.queue ?? own.queue ?? settings.taskDefaultQueue
-    const priority = options.priority ?? route?.priority ?? own.priority ?? settings.taskDefaultPriority ?? 0
+    const parent = runningTask()
+    const inherited = settings.taskInheritParentPriority ? parent?.priority : undefined
+    const priority =
+      options.priority ?? route?.priority ?? own.priority ?? inherited ?? settings.taskDefaultPriority ?? 0
     const id = options.taskId ?? randomUUID()
     check(name, args, kwargs, priority, options)
     const task: OutgoingTask = {
@@ -106,8 +110,8 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
       eta: options.eta ?? after(options.countdown || undefined),
       expires: options.expires instanceof Date ? options.expires : after(options.expires ?? own.expires),
       retries: options.retries,
-      rootId: options.rootId,
-      parentId: options.parentId,
+      rootId: options.rootId ?? parent?.rootId,
+      parentId: options.parentId ?? parent?.id,
       group: options.groupId,
       groupIndex: options.groupIndex,
       timeLimits: [options.timeLimit, options.softTimeLimit],

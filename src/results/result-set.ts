@@ -1,4 +1,4 @@
-import { refuseInsideTask } from './inside-task.js'
+import { refuseInsideTask } from './running-task.js'
 import { asCompleted, joinAll, tasksIn, type ResultNode } from './joining.js'
 import { DEFAULT_GET_TIMEOUT_MS, waitTimeoutMs, type GetOptions } from './get-options.js'
 import type { ResultMeta } from '../serialization/result-meta.js'

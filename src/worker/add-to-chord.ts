@@ -1,5 +1,8 @@
 import { InvalidSignatureError } from '../canvas/errors.js'
 import { AsyncResult } from '../results/async-result.js'
+import { firstOf } from '../canvas/freeze.js'
+import { tupleOf } from '../canvas/result-tree.js'
+import { noteChild } from '../results/running-task.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { SignatureData } from '../canvas/signature-data.js'
@@ -33,5 +36,6 @@ export async function addToChord(
   }
   await backend.chords.extend(group, [result.id])
   await prepared.send()
+  noteChild(tupleOf(firstOf(result)))
   return new AsyncResult(result.id, backend)
 }

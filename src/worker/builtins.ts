@@ -2,6 +2,7 @@ import { NotRegistered } from '../app/outcomes.js'
 import { chordData, isList, readSignatureData } from '../canvas/signature-data.js'
 import { chunksData } from '../canvas/map.js'
 import { firstOf } from '../canvas/freeze.js'
+import { noteChild } from '../results/running-task.js'
 import { tupleOf } from '../canvas/result-tree.js'
 import type { PartialCall } from '../canvas/signature.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
@@ -48,7 +49,9 @@ export function withBuiltins({ tasks, prepareCanvas }: BuiltinParts): TaskLookup
     const { id, rootId } = context().request
     const prepared = prepareCanvas(data, call, { parentId: id, rootId })
     await prepared.send()
-    return tupleOf(firstOf(prepared.result))
+    const started = tupleOf(firstOf(prepared.result))
+    noteChild(started)
+    return started
   }
 
   const builtins: Readonly<Record<string, RegisteredTask['run']>> = {

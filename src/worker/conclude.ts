@@ -48,12 +48,12 @@ export function createConclude(parts: ConclusionParts): Conclude {
   const succeed = (
     request: Request,
     delivery: Delivery | undefined,
-    value: unknown,
+    { value, children }: Extract<Outcome, { kind: 'success' }>,
     startedAt: number,
   ): void | Promise<void> => {
     const { message, task } = request
     if (hasFollowUps(message)) {
-      return continuation.afterSuccess(request, value).then(
+      return continuation.afterSuccess(request, value, children).then(
         (result) => succeeded(request, delivery, value, result, startedAt),
         (error: unknown) => fail(request, delivery, error),
       )
@@ -66,7 +66,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
           message,
           settings,
           hostname,
-          { status: 'SUCCESS', result: value, dateDone },
+          { status: 'SUCCESS', result: value, children, dateDone },
           task,
         )
       } catch (error) {
@@ -146,7 +146,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
   return (request, delivery, outcome, startedAt) => {
     switch (outcome.kind) {
       case 'success':
-        return succeed(request, delivery, outcome.value, startedAt)
+        return succeed(request, delivery, outcome, startedAt)
       case 'failure':
         return fail(request, delivery, outcome.thrown)
       case 'retry':

@@ -6,6 +6,7 @@ import { keepsResult, storedResult, type Request } from './request.js'
 import type { CallErrbacks, Failure } from './errbacks.js'
 import type { Persistence } from './persist.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Retry } from '../app/outcomes.js'
 import type { SendTask } from '../app/send-task.js'
 import type { Settings } from '../app/settings.js'
@@ -21,7 +22,12 @@ import type { StoredResult } from '../results/result-backend.js'
  * its failure for good. The message itself is settled last, so whatever fails here is repeated, never dropped.
  */
 export interface Continuation {
-  afterSuccess(request: Request, value: unknown): Promise<StoredResult | undefined>
+  /** @param started - the children of the task that it has sent itself. */
+  afterSuccess(
+    request: Request,
+    value: unknown,
+    started: readonly ResultTuple[],
+  ): Promise<StoredResult | undefined>
   /** Of the task, and of all that was to follow it. */
   afterFailure(request: Request, exception: ExceptionObject, traceback: string): Ending
   callErrbacks(request: Request, failure: Failure): Promise<void>
@@ -46,7 +52,7 @@ export function createContinuation(parts: ContinuationParts): Continuation {
   const { clock, log } = persistence
 
   return {
-    async afterSuccess({ message, task }, value) {
+    async afterSuccess({ message, task }, value, started) {
       // What cannot be stored fails the task, and then nothing must follow its success.
       if (keepsResult(message, task, settings))
         storedResult(message, settings, hostname, { status: 'SUCCESS', result: value }, task)
@@ -54,7 +60,8 @@ export function createContinuation(parts: ContinuationParts): Continuation {
       for (const followUp of followUps) await untilSent(persistence, () => followUp.send())
       if (!keepsResult(message, task, settings)) return undefined
       const dateDone = new Date(clock.now())
-      const state = { status: 'SUCCESS', result: value, children: followUps.map(childTuple), dateDone }
+      const children = [...started, ...followUps.map(childTuple)]
+      const state = { status: 'SUCCESS', result: value, children, dateDone }
       return storedResult(message, settings, hostname, state, task)
     },
 

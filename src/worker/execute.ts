@@ -1,5 +1,5 @@
 import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../app/outcomes.js'
-import { insideTask } from '../results/inside-task.js'
+import { asRunning, type RunningTask } from '../results/running-task.js'
 import { createContext, type ContextParts, type Request } from './request.js'
 import { outcomeOfThrown, type Outcome } from './outcome.js'
 
@@ -35,17 +35,17 @@ export function execute(
   const context = (): ReturnType<typeof createContext> =>
     createContext(request, { ...parts, controller: theController })
 
+  const { id, rootId, priority } = message
+  const running: RunningTask = { id, rootId, priority, children: [] }
+  const success = (value: unknown): Outcome => ({ kind: 'success', value, children: running.children })
   let returned: unknown
   try {
-    returned = insideTask(() => task.run(message.args, message.kwargs, context))
+    returned = asRunning(running, () => task.run(message.args, message.kwargs, context))
   } catch (thrown) {
     return { outcome: outcomeOfThrown(task, message.retries, thrown), abort }
   }
-  if (!isPromise(returned)) return { outcome: { kind: 'success', value: returned }, abort }
-  const settled = returned.then(
-    (value): Outcome => ({ kind: 'success', value }),
-    (thrown: unknown) => outcomeOfThrown(task, message.retries, thrown),
-  )
+  if (!isPromise(returned)) return { outcome: success(returned), abort }
+  const settled = returned.then(success, (thrown: unknown) => outcomeOfThrown(task, message.retries, thrown))
   const outcome = limits.hard || limits.soft ? withTimeLimits(settled, limits, abort) : settled
   return { outcome, abort }
 }

@@ -1,11 +1,12 @@
 import { Ignore, Reject, Replace, Retry } from '../app/outcomes.js'
 import { autoretryCountdown, DEFAULT_MAX_RETRIES, isAutoretried, retriesExhausted } from '../app/retry.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { RegisteredTask } from '../app/registered-task.js'
 
 /** How one execution of a task ended. */
 export type Outcome =
-  | { readonly kind: 'success'; readonly value: unknown }
+  | { readonly kind: 'success'; readonly value: unknown; readonly children: readonly ResultTuple[] }
   | { readonly kind: 'failure'; readonly thrown: unknown }
   | { readonly kind: 'retry'; readonly retry: Retry }
   | { readonly kind: 'replace'; readonly signature: SignatureData }

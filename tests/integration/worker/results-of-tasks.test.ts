@@ -46,6 +46,47 @@ describe('results within tasks', () => {
   })
 })
 
+describe('what a task starts', () => {
+  it('is among its children, and knows its parent and its root', async () => {
+    const app = testApp('memory://', { taskInheritParentPriority: true })
+    const who = app.task('who', { bind: true }, ({ request }) => [
+      request.rootId,
+      request.parentId,
+      request.deliveryInfo.priority,
+    ])
+    const last = app.task('last', (given: unknown) => given)
+    app.task('middle', { bind: true }, async ({ request }) => {
+      const one = await who.delay()
+      const two = await chain(who.s(), last.s()).applyAsync()
+      const three = await group(who.s(), who.s()).applyAsync()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      const named = await app.sendTask('who', [], {}, { rootId: 'elsewhere', priority: 9 })
+      return { own: request.id, ids: [one.id, two.parent?.id, three.id, named.id], last: two.id }
+    })
+    app.task('first', async () => (await app.sendTask('middle', [], {}, { priority: 3 })).id)
+    await using _worker = await app.startWorker()
+
+    const first = await app.sendTask('first')
+    const middleId = await first.get({ timeout: 10_000 })
+    const middle = app.asyncResult<{ own: string; ids: string[]; last: string }>(String(middleId))
+    const { own, ids, last: lastId } = await middle.get({ timeout: 10_000 })
+    expect((await first.children()).map(({ id }) => id)).toEqual([middleId])
+    const children = await middle.children()
+    expect(children.map(({ id }) => id)).toEqual(ids)
+    const family = [first.id, own, 3]
+    const options = { timeout: 10_000 }
+    expect(await app.asyncResult(lastId).get(options)).toEqual(family)
+    expect(await Promise.all(children.map((child) => child.get(options)))).toEqual([
+      family,
+      family,
+      [family, family],
+      ['elsewhere', own, 9],
+    ])
+    // Outside of a task there is no parent.
+    expect(await (await who.delay()).get(options)).toEqual([expect.any(String), null, 0])
+  })
+})
+
 describe('a chord whose header holds a group', () => {
   it('row 8: fails where results of the group are not there in resultChordJoinTimeout', async () => {
     const app = testApp('memory://', { resultChordJoinTimeout: 0.2 })

@@ -36,12 +36,6 @@ export const DIFFERENCES: readonly Difference[] = [
     ],
   },
   {
-    why: 'what a task adds to its chord is not among its children',
-    parts: ['stored'],
-    cells: ONLY_WORKED,
-    workflows: ['a chord that grows', 'a chord that grows by a chain'],
-  },
-  {
     why: "Celery's get() throws what a parent failed with, Lovage's what the task itself failed with",
     parts: ['outcome'],
     cells: ONLY_PRODUCED,
