@@ -109,7 +109,7 @@ export interface CelerySettings {
   readonly taskIgnoreResult?: boolean | undefined
   /** `task_track_started`: report the state STARTED. @default false */
   readonly taskTrackStarted?: boolean | undefined
-  /** `task_inherit_parent_priority`: what follows a task is sent with its priority. @default false */
+  /** `task_inherit_parent_priority`: what follows a task, or is called within it, is sent with its priority. @default false */
   readonly taskInheritParentPriority?: boolean | undefined
   /** `task_acks_late`: acknowledge after the result is stored. @default true; Celery's is false */
   readonly taskAcksLate?: boolean | undefined

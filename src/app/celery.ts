@@ -208,6 +208,12 @@ export class Celery {
     signature: AnySignature,
     options: { readonly name?: string } = {},
   ): void {
+    const { subtask_type: kind } = signature
+    if (kind === 'chain' || kind === 'group' || kind === 'chord') {
+      throw new InvalidArgumentError(
+        `a periodic task has to be one task, got a ${kind}: start it from a task, and have that one sent`,
+      )
+    }
     const name = options.name ?? `${signature.task}(${schedule.describe()})`
     if (this.#periodicTasks.some((task) => task.name === name)) {
       throw new InvalidArgumentError(`a periodic task ${describeValue(name)} exists already`)

@@ -198,6 +198,18 @@ describe.each(['redis', 'memory'])('on %s', (kind) => {
     await expect(run(grow.s(1))).rejects.toThrow(/no part of a chord/)
   })
 
+  it('adds the same to a chord where a task runs again, and more than one of its own', async () => {
+    const { add, total } = tasks()
+    const grow = app.task('grow_again', { bind: true }, async (task, x: number) => {
+      await task.addToChord(add.s(x, 10))
+      await task.addToChord(add.s(x, 100))
+      if (task.request.retries === 0) throw task.retry({ countdown: 0 })
+      return x
+    })
+    await using _ = await app.startWorker()
+    expect(await run(chord([grow.s(1), add.s(2, 2)], total.s()))).toBe(1 + 4 + 11 + 101)
+  })
+
   it('retries inside chords and chains, and keeps all of them', async () => {
     const { add, total } = tasks()
     const flaky = app.task('flaky', { bind: true }, (task, x: number) => {
