@@ -2,7 +2,15 @@ import { countIn, measureThroughput, runUntil, type Throughput } from './measure
 import { measureRoundTrips, type RoundTrips } from './measure-round-trips.js'
 import { measureCanvas } from './measure-canvas.js'
 import { median } from './statistics.js'
-import type { CanvasKind, Peer, ProducerLine, Stores, WorkerLine, WorkerSetting } from './peers/peer.js'
+import type {
+  CanvasKind,
+  Floor,
+  Peer,
+  ProducerLine,
+  Stores,
+  WorkerLine,
+  WorkerSetting,
+} from './peers/peer.js'
 
 export interface Extent {
   /** Each line is measured once a round. */
@@ -58,6 +66,7 @@ interface Contender {
 /** Measure all peers, taking turns. The databases are emptied again and again. */
 export async function compare(
   peers: readonly Peer[],
+  floor: Floor,
   stores: Stores,
   extent: Extent,
   say: (line: string) => void,
@@ -159,6 +168,10 @@ export async function compare(
     const measured = await measureRoundTrips(worker.launch, roundTrip.launch(extent.roundTrips))
     roundTrips.push({ label: roundTrip.label, ...measured })
   }
+  await clear()
+  say(`round trips: ${floor.label}`)
+  const measuredFloor = await measureRoundTrips(floor.worker, floor.client(extent.roundTrips))
+  roundTrips.push({ label: floor.label, ...measuredFloor })
   const canvases: MeasuredCanvas[] = []
   for (const kind of ['group', 'chord'] as const) {
     for (const { canvas, workers: lines } of peers) {

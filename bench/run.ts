@@ -18,6 +18,7 @@ import { compilePrograms } from './compile-programs.js'
 import { describeMachine } from './describe-machine.js'
 import { bullmq } from './peers/bullmq.js'
 import { celeryNode } from './peers/celery-node.js'
+import { floor } from './peers/floor.js'
 import { lovage } from './peers/lovage.js'
 import { pythonCelery } from './peers/python-celery.js'
 import { report } from './report.js'
@@ -73,7 +74,7 @@ try {
     if (typeof peer === 'string') absent.push(`${name}: ${peer}`)
     else peers.push(peer)
   }
-  const comparison = await compare(peers, stores, extent, say)
+  const comparison = await compare(peers, floor(site), stores, extent, say)
   const text = report({ machine, extent, peers, absent, comparison })
   if (output !== undefined) await writeFile(output, text)
   console.log(text)

@@ -51,6 +51,13 @@ export interface ProducerLine {
   readonly guessPerSecond: number
 }
 
+/** A round trip that does without all that makes a task runtime, to show what is left to be gained. */
+export interface Floor {
+  readonly label: string
+  readonly worker: Launch
+  readonly client: (count: number) => Launch
+}
+
 export type CanvasKind = 'group' | 'chord'
 
 /**
