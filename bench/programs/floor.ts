@@ -8,7 +8,7 @@ const TAKEN = 'floor.taken'
 /** As long as a message of Celery's is. */
 const FILLER = 'x'.repeat(900)
 
-const resultOf = (number: number): string => `floor.result.${number}`
+const resultOf = (number: number | '*'): string => `floor.result.${number}`
 
 async function work(): Promise<void> {
   const [taker, teller] = [new Redis(url), new Redis(url)]
@@ -28,10 +28,11 @@ async function work(): Promise<void> {
 async function call(): Promise<void> {
   const [sender, hearer] = [new Redis(url), new Redis(url)]
   const waiting = new Map<string, (result: string) => void>()
-  hearer.on('message', (channel: string, result: string) => waiting.get(channel)?.(result))
+  // One subscription for all: with one for each, the result could be told before it is there.
+  await hearer.psubscribe(resultOf('*'))
+  hearer.on('pmessage', (_pattern, channel: string, result: string) => waiting.get(channel)?.(result))
   await measureRoundTrips(Number(size), async (number) => {
     const result = new Promise<string>((resolve) => waiting.set(resultOf(number), resolve))
-    void hearer.subscribe(resultOf(number))
     await sender.lpush(QUEUE, JSON.stringify({ number, filler: FILLER }))
     return Number(await result)
   })
