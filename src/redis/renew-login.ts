@@ -59,6 +59,11 @@ export function keepLoggedIn(
     try {
       const { username, password, expiresAt } = await fetchCredentials(provider)
       if (!isCurrent()) return
+      // It has subscribed meanwhile: then the client itself refuses to send AUTH.
+      if (client.mode !== 'normal') {
+        reopen()
+        return
+      }
       await (username === undefined ? client.auth(password) : client.auth(username, password))
       if (isCurrent()) schedule(expiresAt)
     } catch (error) {
