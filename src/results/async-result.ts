@@ -6,6 +6,7 @@ import { taskErrorFrom } from '../serialization/python-errors.js'
 import { GroupNotFoundError, ResultTimeoutError } from './errors.js'
 import { waitTimeoutMs, type GetOptions } from './get-options.js'
 import { GroupResult } from './group-result.js'
+import { failureBefore } from './parents.js'
 import { refuseInsideTask } from './running-task.js'
 import { walk, type ResultNode, type ResultTreeStep } from './joining.js'
 import type { ResultMeta } from '../serialization/result-meta.js'
@@ -70,7 +71,8 @@ export class AsyncResult<Result = unknown> implements AsyncIterable<ResultMeta> 
   /**
    * Waits for the task's end and returns what it returned. Null at once where the call said `ignoreResult`, as in Celery.
    *
-   * @throws TaskError when it failed or was revoked, with `excType` and the traceback of the worker.
+   * @throws TaskError when it failed or was revoked, with `excType` and the traceback of the worker. Where a parent had
+   *   failed before it, what the first of these failed with (`followParents`), as in Celery.
    * @throws ResultTimeoutError when it is not ready in time, with what is known of it; the task itself goes on.
    * @throws UnreadableResultError when the time is over and what is stored is no result.
    * @throws GetInsideTaskError within a task, unless allowed.
@@ -79,17 +81,26 @@ export class AsyncResult<Result = unknown> implements AsyncIterable<ResultMeta> 
   async get(options: GetOptions = {}): Promise<Result> {
     if (this.isIgnored) return null as Result
     refuseInsideTask(options)
-    const { propagate = true, signal } = options
+    const { propagate = true, followParents = true, signal } = options
     const timeoutMs = waitTimeoutMs(options)
+    const parent = followParents ? this.parent : undefined
     let meta: ResultMeta
     try {
       meta = await this.#backend.wait(this.id, { timeoutMs, signal })
     } catch (error) {
       if (!(error instanceof TimeoutError) || timeoutMs === undefined) throw error
+      const failure = propagate ? await this.#failureBefore(parent) : undefined
+      if (failure !== undefined) throw taskErrorFrom(failure)
       throw new ResultTimeoutError(this.id, timeoutMs, await this.#knownState())
     }
-    if (meta.status !== 'SUCCESS' && propagate) throw taskErrorFrom(meta)
+    if (meta.status !== 'SUCCESS' && propagate)
+      throw taskErrorFrom((await this.#failureBefore(parent)) ?? meta)
     return meta.result as Result
+  }
+
+  /** Undefined also where that cannot be read: its own end is known. */
+  async #failureBefore(parent: ResultNode | undefined): Promise<ResultMeta | undefined> {
+    return failureBefore(parent, this.#backend).catch(() => undefined)
   }
 
   /** @throws UnreadableResultError: then there is a result, which nobody can wait for. */

@@ -3,6 +3,8 @@ export interface GetOptions {
   readonly timeout?: number
   /** Throw a failure; otherwise its exception object is returned. @default true */
   readonly propagate?: boolean
+  /** Throw what a parent failed with rather than what that came to here: Celery's `follow_parents`. @default true */
+  readonly followParents?: boolean
   readonly signal?: AbortSignal
   /** Wait also within a task, which holds its slot meanwhile. @default false */
   readonly allowInTask?: boolean

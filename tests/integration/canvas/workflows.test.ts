@@ -92,9 +92,9 @@ describe.each(['redis', 'memory'])('on %s', (kind) => {
     const noteError = app.task('note_error', { argNames: ['id', 'where'] }, (id: string, where?: string) => {
       log.push([where, id])
     })
-    const failing = async (canvas: Signature): Promise<unknown> => {
+    const failing = async (canvas: Signature, options: object = {}): Promise<unknown> => {
       const sent = (await canvas.applyAsync()) as Gettable
-      return sent.get(WAIT).then(
+      return sent.get({ ...WAIT, ...options }).then(
         () => 'no failure',
         (error: unknown) => [(error as TaskError).excType, (error as TaskError).excMessage[0]],
       )
@@ -112,17 +112,17 @@ describe.each(['redis', 'memory'])('on %s', (kind) => {
       'ChordError',
       expect.stringMatching(/^Dependency [-0-9a-f]+ raised RangeError\('header'\)$/),
     ]
-    expect(await failing(chord([add.s(1, 1), fail.s('header')], total.s()))).toEqual(chordError)
-    expect(await failing(chain(chord([add.s(1, 1), fail.s('header')], total.s()), add.s(1)))).toEqual(
-      chordError,
-    )
+    const failed = chord([add.s(1, 1), fail.s('header')], total.s())
+    expect(await failing(failed)).toEqual(['RangeError', 'header'])
+    const itself = { followParents: false }
+    expect(await failing(failed, itself)).toEqual(chordError)
+    expect(await failing(chain(failed, add.s(1)), itself)).toEqual(chordError)
     // A chain in a header fails before its last step, which is the part.
-    expect(await failing(chord([chain(fail.si('header'), add.s(1)), add.s(1, 1)], total.s()))).toEqual(
-      chordError,
-    )
+    const failedChain = chord([chain(fail.si('header'), add.s(1)), add.s(1, 1)], total.s())
+    expect(await failing(failedChain, itself)).toEqual(chordError)
     // Chords in chords fail from the inside out.
     const inner = chord([fail.s('inner'), add.s(1, 1)], total.s())
-    expect(await failing(chord([inner, add.s(1, 1)], total.s()))).toEqual([
+    expect(await failing(chord([inner, add.s(1, 1)], total.s()), itself)).toEqual([
       'ChordError',
       expect.stringContaining('raised ChordError'),
     ])

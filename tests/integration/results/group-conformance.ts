@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { AsyncResult, fromTuple, savedGroup } from '../../../src/results/async-result.js'
 import { GroupResult } from '../../../src/results/group-result.js'
+import { ResultTimeoutError } from '../../../src/results/errors.js'
 import { ResultSet } from '../../../src/results/result-set.js'
 import { taskTuple, type ResultTuple } from '../../../src/serialization/result-tuple.js'
 import { stored, type MakeBackend } from './conformance.js'
@@ -155,6 +156,25 @@ export function describeGroupResults(makeBackend: MakeBackend): void {
     await backend.store([stored(parent.id, 'SUCCESS', 1), stored(result.id, 'SUCCESS', 2)])
     await result.forget()
     expect(await backend.fetchMany([parent.id, result.id])).toEqual([undefined, undefined])
+  })
+
+  it('throws what the first failed parent failed with', async () => {
+    const backend = await makeBackend()
+    const failure = (why: string): object => ({ ...BOOM, exc_message: [why] })
+    const [root, one, two, id] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()]
+    const members = [one, two].map((each) => new AsyncResult(each, backend))
+    const header = new GroupResult('header', members, backend, new AsyncResult(root, backend))
+    const result = new AsyncResult(id, backend, header)
+    await backend.store([stored(root, 'SUCCESS', 1), stored(one, 'SUCCESS', 1)])
+    await expect(result.get({ timeout: 1 })).rejects.toBeInstanceOf(ResultTimeoutError)
+    await backend.store([stored(two, 'FAILURE', failure('two'))])
+    await expect(result.get({ timeout: 1 }), 'also of one that is never ready').rejects.toThrow('two')
+    await backend.store([stored(id, 'FAILURE', failure('own'))])
+    await expect(result.get()).rejects.toThrow('two')
+    await expect(result.get({ followParents: false })).rejects.toThrow('own')
+    expect(await result.get({ propagate: false })).toEqual(failure('own'))
+    await backend.forget([two])
+    await expect(result.get()).rejects.toThrow('own')
   })
 
   it('looks at any results together', async () => {

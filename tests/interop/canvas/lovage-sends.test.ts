@@ -136,9 +136,10 @@ describe.each(celeryGenerations)('a canvas of Lovage, run by $name', ({ python }
     const body = await chord([add.s(1, 1), fail.s('in the header')], xsum.s())
       .onError(noteError.s('chord'))
       .applyAsync()
-    await expect((body as { get(options: object): Promise<unknown> }).get(TIMEOUT)).rejects.toMatchObject({
-      excType: 'ChordError',
-    })
+    const getBody = (options: object): Promise<unknown> =>
+      (body as { get(options: object): Promise<unknown> }).get({ ...TIMEOUT, ...options })
+    await expect(getBody({ followParents: false })).rejects.toMatchObject({ excType: 'ChordError' })
+    await expect(getBody({})).rejects.toMatchObject({ excType: 'ValueError' })
     expect(await eventually(() => notes.lpop('chord'))).toBe((body as { id: string }).id)
   })
 })

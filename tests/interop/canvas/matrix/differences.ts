@@ -36,21 +36,6 @@ export const DIFFERENCES: readonly Difference[] = [
     ],
   },
   {
-    why: "Celery's get() throws what a parent failed with, Lovage's what the task itself failed with",
-    parts: ['outcome'],
-    cells: ONLY_PRODUCED,
-    workflows: [
-      'a chord whose header fails',
-      'a chord whose header fails, with a called errback',
-      'a chord whose header fails in a chain',
-      'a chord whose header fails, with errbacks in the header',
-      'a chord whose header fails before a chain',
-      'a chord with a part retried too often',
-      'replaced by a failure in a header',
-      'a failure in a chain in a group in a chord',
-    ],
-  },
-  {
     why: 'Celery leaves out what is inside a body on the way from its result to the header, and an empty header has no result here',
     parts: ['handle'],
     cells: ONLY_PRODUCED,
