@@ -1,6 +1,6 @@
 import { InvalidSignatureError } from './errors.js'
-import { compose } from './compose.js'
-import { chainData } from './signature-data.js'
+import { compose, stepsOf } from './compose.js'
+import { chainData, isChain, isChord, isGroup, tasksOf, type SignatureData } from './signature-data.js'
 import { createSignature, launchOf, signatureData, type Signature } from './signature.js'
 import type { AcceptedBy, AnySignature, First, HandleOf, Last, ResultOf, Steps } from './signature-types.js'
 
@@ -21,8 +21,16 @@ export function chain(...given: readonly unknown[]): Signature<unknown> {
   if (steps.length === 0) throw new InvalidSignatureError('chain: expected signatures, got none')
   const data = steps.map((step, i) => signatureData(step, `chain: step ${i + 1}`))
   const composed = compose(data)
-  const isWhole = steps.length > 1 || composed.subtask_type !== null
-  return createSignature(isWhole ? composed : chainData([composed]), launchOf(steps))
+  // In Celery, what begins with a group is that, or the chord which it becomes; all else is a chain.
+  const isPart = isChain(composed) || isGroup(composed) || (isChord(composed) && beginsWithGroup(data))
+  return createSignature(isPart ? composed : chainData([composed]), launchOf(steps))
+}
+
+function beginsWithGroup(steps: readonly SignatureData[]): boolean {
+  const [first] = steps
+    .flatMap((step) => stepsOf([step]))
+    .filter((step) => !isGroup(step) || tasksOf(step).length > 0)
+  return first !== undefined && isGroup(first)
 }
 
 /** What was given one by one, or as a single list. */

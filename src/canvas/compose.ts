@@ -11,6 +11,7 @@ import {
   chordData,
   isChain,
   isChord,
+  isGiven,
   isGroup,
   tasksOf,
   withKwargs,
@@ -21,13 +22,16 @@ import { unchunked } from './map.js'
 import { linkTo, linkErrorTo, signaturesIn } from './links.js'
 
 /**
- * One signature that runs the given ones in their order. A single one stays what it is.
+ * One signature that runs the given ones in their order. A single one stays what it is; a chain that begins with a chord
+ * stays a chain, whatever its body takes up.
  *
  * @param parts - at least one.
  */
 export function compose(parts: readonly SignatureData[]): SignatureData {
   const steps = stepsOf(parts)
-  return steps.length === 1 ? (steps[0] as SignatureData) : chainData(steps)
+  const [only] = steps
+  if (only === undefined || steps.length > 1) return chainData(steps)
+  return isChord(only) && parts.some(isChain) ? chainData(steps) : only
 }
 
 /** The steps of a chain of the given parts. Only the last of them may be a group, and a chord only follows a chord. */
@@ -38,6 +42,25 @@ export function stepsOf(parts: readonly SignatureData[]): SignatureData[] {
   const [first] = parts
   return steps.length === 0 && first !== undefined && isGroup(first) ? [first] : steps
 }
+
+/**
+ * A chord in a chain, without what follows the first step of its body: that follows the chord instead, as in Celery 5.7.
+ * Each message of a header carries the body, and would carry all the rest of the chain with it.
+ *
+ * @param step - frozen, so that its parts know their places.
+ */
+export function unrolled(step: SignatureData): readonly SignatureData[] {
+  if (!isChord(step)) return [step]
+  const body = bodyOf(step)
+  if (!isChain(body) || PLACES.some((name) => isGiven(body.options[name]))) return [step]
+  const [first, ...others] = unchained(body)
+  if (first === undefined || isGroup(first)) return [step]
+  const { task_id: _id, link: _link, link_error: _linkError, ...options } = body.options
+  return [withKwargs(step, { body: withOptions(first, options) }), ...others]
+}
+
+/** Options of a chain that are about its end. */
+const PLACES = ['chain', 'chord', 'group_id', 'group_index']
 
 function append(steps: SignatureData[], given: SignatureData): void {
   const part = unchunked(given)

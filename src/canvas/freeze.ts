@@ -2,7 +2,7 @@
  * Freezing gives each task of a signature its id before any of them is sent, so that results can be waited for, and a
  * repeated message is the same task (wire protocol, sections 11.2 and 12.3). An id that is there stays.
  */
-import { stepsOf } from './compose.js'
+import { stepsOf, unrolled } from './compose.js'
 import {
   bodyOf,
   groupData,
@@ -62,7 +62,7 @@ export function freezeSteps(
   frozen.forEach(({ result }, i) => {
     firstOf(result).parent = frozen[i - 1]?.result
   })
-  return { steps: frozen.map(({ data }) => data), result: (frozen.at(-1) as Frozen).result }
+  return { steps: frozen.flatMap(({ data }) => unrolled(data)), result: (frozen.at(-1) as Frozen).result }
 }
 
 /** Those members of a group that are tasks, groups in it taken apart in Celery's order: inner ones in reverse. */

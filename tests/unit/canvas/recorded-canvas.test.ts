@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Celery, chain, chord, group, type AnySignature } from '../../../src/index.js'
 import { sentBy } from './sent-messages.js'
+import type { SignatureData } from '../../../src/canvas/signature-data.js'
 import { messagesOf, type RecordedMessage } from './vectors.js'
 
 const app = new Celery('vectors')
@@ -168,4 +169,16 @@ it('announces how many parts a chord has before any message of its header', asyn
     [4, 0],
   ])
   expect(new Set(chords.map(({ groupId }) => groupId))).toEqual(groups)
+})
+
+it('has what follows a chord in a chain follow its body, as Celery 5.7: not as a part of the body', async () => {
+  const { messages } = await sentBy(chain(chord([add.s(1, 1), add.s(2, 2)], xsum.s()), add.s(3), add.s(4)))
+
+  const bodies = messages.map(({ body }) => body[2]['chord'] as SignatureData)
+  expect(bodies.map(({ task }) => task)).toEqual(['v.xsum', 'v.xsum'])
+  const after = bodies.map(({ options }) => options['chain'] as SignatureData[])
+  expect(after.map((steps) => steps.map(({ args }) => args))).toEqual([
+    [[4], [3]],
+    [[4], [3]],
+  ])
 })

@@ -47,28 +47,10 @@ export const DIFFERENCES: readonly Difference[] = [
     ],
   },
   {
-    why: "a body that is a chain: Celery names the header's group in its first step, Lovage in its last",
-    parts: ['groups'],
-    cells: ONLY_PRODUCED,
-    workflows: [
-      'a chain with a group in the middle',
-      'a chain of chords',
-      'a chain that fails behind a chord',
-      'a chain with a chord in a header',
-      'a retry in a chain in a chord in a chain',
-    ],
-  },
-  {
     why: "a body inside of what replaces a task: one names the header's group in it, the other does not",
     parts: ['groups'],
     cells: ONLY_WORKED,
     workflows: ['replaced by a chord', 'replaced by a group in a chain'],
-  },
-  {
-    why: 'Celery stores a failed header under the ids of all steps of a body only where it wrote the message itself',
-    parts: ['stored'],
-    cells: ['TypeScript > Python'],
-    workflows: ['a chord whose header fails before a chain'],
   },
   {
     why: "a group as body: Celery stores its failure under the group's id as well, which is another here",
