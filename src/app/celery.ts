@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createPrepareCanvas, type PrepareCanvas } from './apply-canvas.js'
 import { createBackend, createBroker } from './transports.js'
+import { createLogicalClock } from '../logical-clock.js'
 import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
@@ -51,6 +52,8 @@ export interface AppOptions extends CelerySettings {
  */
 export class Celery {
   readonly name: string
+  /** Celery's `app.clock`: what this app sends events and remote control with. */
+  readonly clock = createLogicalClock()
   #given: CelerySettings
   #settings: Settings
   #log: Log
@@ -251,6 +254,7 @@ export class Celery {
         tasks: this.#tasks,
         send: this.#sender(),
         prepareCanvas: this.#canvas(),
+        logicalClock: this.clock,
         log: this.log,
       },
       options,

@@ -1,6 +1,7 @@
 import type { PrepareCanvas } from './apply-canvas.js'
 import type { Broker } from '../broker/broker.js'
 import type { Log } from '../log.js'
+import type { LogicalClock } from '../logical-clock.js'
 import type { TaskLookup } from './registered-task.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { SendTask } from './send-task.js'
@@ -25,6 +26,7 @@ export interface WorkerParts {
   readonly tasks: TaskLookup
   readonly send: SendTask
   readonly prepareCanvas: PrepareCanvas
+  readonly logicalClock: LogicalClock
   readonly log: Log
 }
 

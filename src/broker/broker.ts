@@ -4,6 +4,7 @@
  * Two implementations stand behind these interfaces, Redis and memory; one conformance suite runs on both.
  */
 
+import type { Fanout } from './fanout.js'
 import type { LostDelivery } from '../serialization/earlier-deliveries.js'
 
 /** A message on its way to a queue: the whole envelope (wire protocol, section 2) as JSON text. */
@@ -177,6 +178,8 @@ export interface Broker {
   /** Drop all waiting messages; returns how many there were. */
   purge(queue: string): Promise<number>
   readonly deadLetters: DeadLetters
+  /** Messages to all who listen, beside the queues. */
+  readonly fanout: Fanout
   /** Round trip in milliseconds. */
   ping(timeoutMs: number): Promise<number>
   close(): Promise<void>

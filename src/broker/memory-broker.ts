@@ -1,3 +1,4 @@
+import { createMemoryFanout } from './memory-fanout.js'
 import { createMemoryConsumer, type MemoryMessages } from './memory-consumer.js'
 import { createMemoryDeadLetters } from './memory-dead-letters.js'
 import { createMemoryQueues } from './memory-queues.js'
@@ -30,6 +31,7 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
     queueLength: (queue) => Promise.resolve(waiting.length(queue)),
     purge: (queue) => Promise.resolve(waiting.purge(queue)),
     deadLetters,
+    fanout: createMemoryFanout(),
     ping: () => Promise.resolve(0),
     close() {
       closed = true

@@ -1,5 +1,6 @@
 import {
   closeRedis,
+  databaseOf,
   isCluster,
   openSingle,
   ready,
@@ -14,6 +15,8 @@ import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.j
 import { createOutbox } from './outbox.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
+import { createRedisFanout } from './redis-fanout.js'
+import { createSubscriber, type Subscriber } from './subscriber.js'
 import type { Redis } from 'ioredis'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
 import type { Broker, Consumer, DeadLetterLimits } from './broker.js'
@@ -35,8 +38,8 @@ const HASH_TAG = /^[^{]*\{[^}]+\}/
 /**
  * The broker on Redis: Celery's keys and messages (wire protocol, sections 1 to 9).
  *
- * Opens one connection for commands, and with the first consumer a second one on which the
- * server announces new messages.
+ * Opens one connection for commands, and with the first consumer, or listener of fanout, a second one on which the
+ * server announces messages.
  *
  * @throws InvalidRedisOptionsError where the broker is a cluster and the key prefix has no hash tag.
  */
@@ -58,7 +61,8 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
   }
 
   const client = open('broker')
-  let subscriber: Redis | undefined
+  let announcements: Subscriber | undefined
+  const subscriber = (): Subscriber => (announcements ??= createSubscriber(open('wake-up')))
   /** Queues whose binding was written since the connection stands; a restarted server may have lost them. */
   const declared = new Set<string>()
   client.on('close', () => declared.clear())
@@ -77,11 +81,10 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     publish: (message, publishOptions = {}) => outbox.add(message, publishOptions),
 
     consumer(consumerOptions): Consumer {
-      subscriber ??= open('wake-up')
       return createRedisConsumer({
         ...consumerOptions,
         client,
-        subscriber,
+        subscriber: subscriber(),
         keys,
         sep: keyOptions.sep,
         prioritySteps: keyOptions.prioritySteps,
@@ -108,6 +111,16 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     },
 
     deadLetters: redisDeadLetters(client, keys, keyOptions.prioritySteps),
+
+    fanout: createRedisFanout({
+      client,
+      subscriber,
+      keys,
+      sep: keyOptions.sep,
+      db: databaseOf(connection),
+      globalKeyprefix: keyOptions.globalKeyprefix,
+      log,
+    }),
 
     ping: (timeoutMs) => roundTripMs(client, timeoutMs),
 

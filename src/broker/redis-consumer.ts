@@ -21,6 +21,7 @@ import type {
 } from './broker.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
+import type { Subscriber } from './subscriber.js'
 import { ready } from '../redis/connect.js'
 import type { Redis } from 'ioredis'
 
@@ -38,8 +39,8 @@ const PATIENCE_MS = 1000
 
 export interface RedisConsumerOptions extends ConsumerOptions {
   readonly client: Redis
-  /** For wake-ups only; undefined polls. */
-  readonly subscriber: Redis | undefined
+  /** Undefined polls. */
+  readonly subscriber: Subscriber | undefined
   readonly keys: BrokerKeys
   readonly sep: string
   readonly prioritySteps: readonly number[]

@@ -1,6 +1,7 @@
 import { isSameServer } from '../redis/connect.js'
 import { isElsewhere, isRefusal } from '../redis/script.js'
 import type { Redis } from 'ioredis'
+import type { Subscriber } from './subscriber.js'
 
 /**
  * Says when a list may have got its first element, without taking anything off it.
@@ -28,9 +29,9 @@ const SAFETY_POLL_MS = 5000
 
 /**
  * @param client - runs the commands; its tracking mode is OPTIN, so that nothing else it reads is tracked.
- * @param subscriber - a RESP2 connection that is used for this only; undefined polls.
+ * @param subscriber - a RESP2 connection; undefined polls.
  */
-export function createWakeUp(client: Redis, subscriber: Redis | undefined): WakeUp {
+export function createWakeUp(client: Redis, subscriber: Subscriber | undefined): WakeUp {
   let wake: (() => void) | undefined
   let isDirty = false
   let isInterrupted = false
@@ -38,12 +39,13 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
   let redirectTo: number | undefined
   let mode: 'tracking' | 'polling' = subscriber === undefined ? 'polling' : 'tracking'
 
-  subscriber?.on('message', () => {
+  subscriber?.client.on('message', (channel: string) => {
+    if (channel !== INVALIDATIONS) return
     isDirty = true
     wake?.()
   })
   // It can be armed again; whoever waits would look once a second only.
-  subscriber?.on('ready', () => {
+  subscriber?.client.on('ready', () => {
     isDirty = true
     wake?.()
   })
@@ -52,18 +54,17 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
     wake?.()
   }
   client.on('close', disarm)
-  subscriber?.on('close', () => {
+  subscriber?.client.on('close', () => {
     redirectTo = undefined
     disarm()
   })
 
-  /** A RESP2 connection that has subscribed can no longer be asked for its id. */
-  const subscribe = async (to: Redis): Promise<number> => {
-    const id = Number(await to.call('CLIENT', 'ID'))
-    await to.subscribe(INVALIDATIONS)
+  const subscribe = async (to: Subscriber): Promise<number> => {
+    const id = await to.id()
+    await to.client.subscribe(INVALIDATIONS)
     return id
   }
-  const arm = async (to: Redis): Promise<void> => {
+  const arm = async (to: Subscriber): Promise<void> => {
     const id = redirectTo ?? (await subscribe(to))
     redirectTo = id
     await client.call('CLIENT', 'TRACKING', 'OFF')
@@ -91,11 +92,12 @@ export function createWakeUp(client: Redis, subscriber: Redis | undefined): Wake
     },
     async wait(lists, timeoutMs, signal) {
       isDirty = false
-      if (mode === 'tracking' && !isArmed && subscriber?.status === 'ready' && client.status === 'ready') {
+      const isReady = subscriber?.client.status === 'ready' && client.status === 'ready'
+      if (mode === 'tracking' && !isArmed && isReady) {
         try {
           // One of them may have followed a failover, or a slot of a cluster, before the other.
-          if (isSameServer(client, subscriber)) await arm(subscriber)
-          else subscriber.disconnect(true)
+          if (isSameServer(client, subscriber.client)) await arm(subscriber)
+          else subscriber.client.disconnect(true)
         } catch (error) {
           // A connection that broke is opened again by itself, and its id with it; until then lists are looked at.
           const isDenied = isRefusal(error) && !isElsewhere(error) && !/client ID/i.test(error.message)

@@ -187,6 +187,13 @@ export function isCluster({ url }: RedisConnectionOptions): boolean {
   return parseRedisUrl(url).kind === 'cluster'
 }
 
+/** Number of the database that the URL leads to; with alternatives, that of the first. */
+export function databaseOf({ url }: RedisConnectionOptions): number {
+  const endpoint = parseRedisUrl(url)
+  if (endpoint.kind === 'memory') return 0
+  return endpoint.kind === 'alternatives' ? (endpoint.endpoints[0]?.db ?? 0) : endpoint.db
+}
+
 /** Whether two connections lead to the same server at the moment. */
 export function isSameServer(one: Redis, other: Redis): boolean {
   const [target, otherTarget] = [targetOf(one.stream), targetOf(other.stream)]

@@ -26,7 +26,7 @@ export interface Processor {
   counts(): WorkerCounts
 }
 
-export interface ProcessorParts extends WorkerParts {
+export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock'> {
   readonly hostname: string
   readonly pool: Pool
   readonly consumer: Consumer

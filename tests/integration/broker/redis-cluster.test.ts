@@ -10,6 +10,7 @@ import { describeGroupsAndChords } from '../results/chord-conformance.js'
 import { describeGroupResults } from '../results/group-conformance.js'
 import { describeResultBackend, stored } from '../results/conformance.js'
 import { describeBroker, send, startConsumer, taskOf } from './conformance.js'
+import { describeFanout } from './fanout-conformance.js'
 import type { Broker } from '../../../src/broker/broker.js'
 import type { ResultBackend } from '../../../src/results/result-backend.js'
 
@@ -54,6 +55,7 @@ async function makeBackend(): Promise<ResultBackend> {
 describe('row 6: a cluster of three primaries and three replicas', () => {
   describe('as broker', () => {
     describeBroker((deadLetterLimits) => makeBroker(deadLetterLimits && { deadLetterLimits }))
+    describeFanout(() => makeBroker())
 
     it('wakes a waiting consumer at once, not by looking every second', async () => {
       const broker = await makeBroker()

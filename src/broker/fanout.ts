@@ -1,0 +1,42 @@
+/**
+ * Messages to all who listen at the moment (wire protocol, section 8): events and remote control. None is kept, and
+ * none is confirmed: what is published while somebody's connection is away, they do not hear.
+ */
+export interface Fanout {
+  /**
+   * Publish to all who listen. Messages that one caller publishes are heard in their order.
+   *
+   * @throws PublishError when there is no connection, or it breaks before the server has answered.
+   */
+  publish(message: FanoutMessage): Promise<void>
+  /** Listen from now on, through outages of the connection, until `stop`. */
+  listen(options: ListenOptions): Listening
+}
+
+export interface FanoutMessage {
+  readonly exchange: string
+  /** May be empty; whoever listens to an empty one hears such only. */
+  readonly routingKey: string
+  readonly envelope: string
+}
+
+export interface ListenOptions {
+  readonly exchange: string
+  /** Which routing keys: `#` stands for any text, `worker.#` for what begins with `worker.`. */
+  readonly routingKey: string
+  /** Name of the queue by which Celery knows the listener; see the exchange's bindings. */
+  readonly queue: string
+  /** @param envelope - As it was published, not yet looked at. */
+  readonly onMessage: (envelope: string) => void
+}
+
+export interface Listening {
+  /** Settles when what is published from now on is heard; rejects where the server refuses that. */
+  readonly established: Promise<void>
+  stop(): Promise<void>
+}
+
+/** The pattern of Redis, where `*` stands for any text, for a binding's routing key. */
+export function asGlob(routingKey: string): string {
+  return routingKey.replaceAll('#', '*')
+}

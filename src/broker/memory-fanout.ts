@@ -1,0 +1,36 @@
+import { asGlob, type Fanout, type ListenOptions } from './fanout.js'
+
+/** Fanout within one process. What is published is heard in the next turn of the event loop, as from a server. */
+export function createMemoryFanout(): Fanout {
+  const listeners = new Set<ListenOptions>()
+  return {
+    publish({ exchange, routingKey, envelope }) {
+      setImmediate(() => {
+        for (const listener of listeners) {
+          if (listener.exchange === exchange && matches(listener.routingKey, routingKey))
+            listener.onMessage(envelope)
+        }
+      })
+      return Promise.resolve()
+    },
+    listen(options) {
+      const listener = { ...options }
+      listeners.add(listener)
+      return {
+        established: Promise.resolve(),
+        stop() {
+          listeners.delete(listener)
+          return Promise.resolve()
+        },
+      }
+    },
+  }
+}
+
+function matches(pattern: string, routingKey: string): boolean {
+  if (routingKey === '') return pattern === ''
+  const parts = asGlob(pattern)
+    .split('*')
+    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`, 's').test(routingKey)
+}

@@ -1,0 +1,123 @@
+import { asGlob, type Fanout, type ListenOptions } from './fanout.js'
+import { isElsewhere, isRefusal } from '../redis/script.js'
+import { PublishError } from './errors.js'
+import type { BrokerKeys } from './keys.js'
+import type { Log } from '../log.js'
+import type { Redis } from 'ioredis'
+import type { Subscriber } from './subscriber.js'
+
+export interface RedisFanoutOptions {
+  /** For what is published and for the bindings. */
+  readonly client: Redis
+  /** Opens the subscriber's connection with the first listener. */
+  readonly subscriber: () => Subscriber
+  readonly keys: BrokerKeys
+  readonly sep: string
+  /** Number of the broker's database, which channels have in their names. */
+  readonly db: number
+  readonly globalKeyprefix: string
+  readonly log: Log
+}
+
+interface Listener extends ListenOptions {
+  readonly pattern: string
+  /** Settle the promise of whoever began to listen. */
+  readonly established: (error?: Error) => void
+}
+
+/** Fanout by PUBLISH and PSUBSCRIBE. Who listens is subscribed again whenever the connection is back. */
+export function createRedisFanout(options: RedisFanoutOptions): Fanout {
+  const { client, keys, sep, log } = options
+  const listeners = new Set<Listener>()
+  let subscriber: Redis | undefined
+  const channelOf = (exchange: string): string => `${options.globalKeyprefix}/${options.db}.${exchange}`
+  const binding = ({ exchange, routingKey, queue }: ListenOptions): [key: string, member: string] => [
+    keys.binding(exchange),
+    `${routingKey}${sep}${sep}${queue}`,
+  ]
+
+  const subscribe = async (to: Redis, listener: Listener): Promise<void> => {
+    // When the connection is back, all are subscribed.
+    if (to.status !== 'ready') return
+    try {
+      await to.psubscribe(listener.pattern)
+      listener.established()
+    } catch (error) {
+      if (!isRefusal(error) || isElsewhere(error)) return
+      log.warn({ err: error, pattern: listener.pattern }, 'the server does not let us listen')
+      listener.established(error)
+    }
+  }
+
+  /** Peers that list an exchange's bindings see who listens; nobody needs them to be reached. */
+  const declare = async (listener: Listener): Promise<void> => {
+    if (client.status !== 'ready') return
+    await client.sadd(...binding(listener)).catch((error: unknown) => {
+      log.debug({ err: error, queue: listener.queue }, 'could not write the binding')
+    })
+  }
+
+  const open = (): Redis => {
+    const { client: opened } = options.subscriber()
+    opened.on('pmessage', (pattern: string, _channel: string, envelope: string) => {
+      for (const listener of listeners) if (listener.pattern === pattern) listener.onMessage(envelope)
+    })
+    opened.on('ready', () => {
+      for (const listener of listeners) void subscribe(opened, listener)
+    })
+    client.on('ready', () => {
+      for (const listener of listeners) void declare(listener)
+    })
+    return opened
+  }
+
+  return {
+    async publish({ exchange, routingKey, envelope }) {
+      try {
+        await client.publish(channelOf(exchange) + ending(routingKey), envelope)
+      } catch (error) {
+        if (isRefusal(error)) {
+          throw new PublishError('PUBLISH_REFUSED', error.message, { mayHaveBeenSent: false, cause: error })
+        }
+        const text = `no connection to the broker while publishing on ${exchange}`
+        throw new PublishError('PUBLISH_INTERRUPTED', text, { mayHaveBeenSent: true, cause: error })
+      }
+    },
+
+    listen(listenOptions) {
+      const to = (subscriber ??= open())
+      let settle: (error?: Error) => void = () => undefined
+      const established = new Promise<void>((resolve, reject) => {
+        settle = (error) => (error === undefined ? resolve() : reject(error))
+      })
+      // Whoever does not wait for it has been told by the log.
+      established.catch(() => undefined)
+      const { exchange, routingKey } = listenOptions
+      const pattern = escapeGlob(channelOf(exchange)) + ending(asGlob(routingKey))
+      const listener: Listener = { ...listenOptions, pattern, established: settle }
+      listeners.add(listener)
+      void declare(listener)
+      void subscribe(to, listener)
+      return {
+        established,
+        async stop() {
+          if (!listeners.delete(listener)) return
+          listener.established()
+          const isAlone = ![...listeners].some((each) => each.pattern === pattern)
+          await Promise.allSettled([
+            isAlone && to.status === 'ready' ? to.punsubscribe(pattern) : undefined,
+            client.status === 'ready' ? client.srem(...binding(listener)) : undefined,
+          ])
+        },
+      }
+    },
+  }
+}
+
+function ending(routingKey: string): string {
+  return routingKey === '' ? '' : `/${routingKey}`
+}
+
+function escapeGlob(text: string): string {
+  return text.replace(/[*?[\]\\^]/g, '\\$&')
+}
