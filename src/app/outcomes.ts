@@ -88,3 +88,13 @@ export class TimeLimitExceeded extends LovageError {
     this.excMessage = [seconds]
   }
 }
+
+/** The reason a task's signal aborts with when it is terminated. */
+export class TaskRevokedError extends LovageError {
+  readonly code = 'TASK_REVOKED'
+}
+
+/** The failure of a task whose child of the pool died while it ran. */
+export class WorkerLostError extends LovageError {
+  readonly code = 'WORKER_LOST'
+}

@@ -7,6 +7,12 @@ import type { ResultBackend } from '../results/result-backend.js'
 import type { SendTask } from './send-task.js'
 import type { Settings } from './settings.js'
 
+/**
+ * Where tasks run: on the event loop, many at a time (`async`) or one (`solo`); one at a time in each of some worker
+ * threads, or child processes.
+ */
+export type PoolKind = 'async' | 'solo' | 'threads' | 'processes'
+
 export interface WorkerOptions {
   /** @default the queue of the setting `taskDefaultQueue` */
   readonly queues?: readonly string[]

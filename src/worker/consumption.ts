@@ -18,8 +18,8 @@ export interface ConsumptionParts {
   /** Length of the messages that are in memory at most, but for one of any length. */
   readonly maxBytes: number
   readonly heldBytes: () => number
-  /** Register a listener to be called whenever fewer are held than before. */
-  readonly onHeldDecrease: (listener: () => void) => void
+  /** Register a listener to be called whenever fewer are held than before, or more may be. */
+  readonly onRoom: (listener: () => void) => void
   readonly onDelivery: (delivery: Delivery) => void
   readonly clock: Clock
   readonly log: Log
@@ -41,7 +41,7 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
   let onRoom: (() => void) | undefined
   let loop: Promise<void> | undefined
 
-  parts.onHeldDecrease(() => onRoom?.())
+  parts.onRoom(() => onRoom?.())
   signal.addEventListener('abort', () => onRoom?.())
 
   const moreRoom = (): Promise<void> =>

@@ -1,21 +1,8 @@
 import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../app/outcomes.js'
 import { asRunning, type RunningTask } from '../results/running-task.js'
-import { createContext, type ContextParts, type Request } from './request.js'
+import { createContext, type Request } from './request.js'
 import { outcomeOfThrown, type Outcome } from './outcome.js'
-
-/** A task that has begun. */
-export interface Execution {
-  /** Settled already where the function returned no promise. */
-  readonly outcome: Outcome | Promise<Outcome>
-  /** Abort the task's signal. What the function does then is its own affair. */
-  readonly abort: (reason: unknown) => void
-}
-
-export interface TimeLimits {
-  /** Seconds; undefined or 0: none. */
-  readonly hard: number | undefined
-  readonly soft: number | undefined
-}
+import type { Execution, ExecutionParts, TimeLimits } from './pool/pool.js'
 
 /**
  * Call the task's function. Never throws: whatever happens is the outcome.
@@ -23,11 +10,7 @@ export interface TimeLimits {
  * The event loop cannot end a function that does not return. When the hard limit is over its outcome is a
  * failure and its slot is free; what it does later has no effect on the result.
  */
-export function execute(
-  request: Request,
-  limits: TimeLimits,
-  parts: Omit<ContextParts, 'controller'>,
-): Execution {
+export function execute(request: Request, limits: TimeLimits, parts: ExecutionParts): Execution {
   const { message, task } = request
   let controller: AbortController | undefined
   const theController = (): AbortController => (controller ??= new AbortController())

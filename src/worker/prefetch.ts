@@ -14,10 +14,9 @@ export interface Prefetch {
 const MOST_PER_CLAIM = 200
 
 /** Celery's: a number for each slot; 0 is no limit. */
-export function fixedPrefetch(concurrency: number, multiplier: number): Prefetch {
-  const limit = multiplier === 0 ? Infinity : concurrency * multiplier
+export function fixedPrefetch(concurrency: () => number, multiplier: number): Prefetch {
   return {
-    limit: () => limit,
+    limit: () => (multiplier === 0 ? Infinity : concurrency() * multiplier),
     claimSize: () => MOST_PER_CLAIM,
     claimed: () => undefined,
     handedOver: () => undefined,
@@ -46,7 +45,11 @@ const MEMORY_MS = 50
  * @param ended - counts the tasks that have ended.
  * @param now - milliseconds that never go backwards.
  */
-export function adaptivePrefetch(concurrency: number, ended: () => number, now: () => number): Prefetch {
+export function adaptivePrefetch(
+  concurrency: () => number,
+  ended: () => number,
+  now: () => number,
+): Prefetch {
   /** Tasks ended in a millisecond. */
   let pace = 0
   let sampledAt = now()
@@ -68,7 +71,7 @@ export function adaptivePrefetch(concurrency: number, ended: () => number, now: 
     limit() {
       sample()
       const soonMs = Math.min(LATEST_SOON_MS, Math.max(SOON_MS, 2 * roundTripMs))
-      return concurrency + Math.min(MOST_AHEAD, Math.floor(pace * soonMs))
+      return concurrency() + Math.min(MOST_AHEAD, Math.floor(pace * soonMs))
     },
     claimSize: () => Math.max(1, Math.min(MOST_PER_CLAIM, Math.floor(BLOCKED_MS / costMs))),
     claimed(ms) {

@@ -23,6 +23,8 @@ export interface Processor {
   releaseWaiting(): Promise<void>
   /** Abort what runs, and hand it back. */
   releaseRunning(): Promise<void>
+  /** End a task that runs, as revoked; see {@link Runner.terminate}. @returns false where it does not run here. */
+  terminate(this: void, taskId: string, signal: NodeJS.Signals): boolean
   counts(): WorkerCounts
 }
 
@@ -50,7 +52,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const conclude = createConclude({ ...parts, messages, refusals, continuation, tally })
   const runner = createRunner({ ...parts, messages, refusals, conclude, tally })
   const room = createWaitingRoom({
-    pool,
+    slots: pool.slots,
     consumer,
     persistence,
     start: runner.run,
@@ -64,13 +66,14 @@ export function createProcessor(parts: ProcessorParts): Processor {
     process: intake,
     handBack: (count) => messages.handBack(room.takeLast(count)),
     async releaseWaiting() {
-      pool.clear()
+      pool.slots.clear()
       await messages.release(room.takeLast(room.size))
     },
     async releaseRunning() {
       stopping.abort()
       await messages.releaseBegun(runner.abort())
     },
-    counts: () => ({ ...tally, active: pool.active, reserved: room.size }),
+    terminate: runner.terminate,
+    counts: () => ({ ...tally, active: pool.slots.active, reserved: room.size }),
   }
 }

@@ -17,6 +17,8 @@ import type { TaskMessage } from '../serialization/task-message.js'
 export interface Refusals {
   /** Expired: REVOKED, as Celery has it (wire protocol, section 13.3). */
   expire(message: TaskMessage, delivery: Delivery | undefined): void
+  /** Revoked before it began, or `terminated` while it ran (section 13.6). */
+  revoke(message: TaskMessage, delivery: Delivery | undefined, how: 'revoked' | 'terminated'): void
   /** Unknown: FAILURE for whoever waits, and a dead letter for whoever operates (section 13.8). */
   refuseUnknown(message: TaskMessage, delivery: Delivery, reason: DeadLetterReason): void
   /** What follows the task cannot be read: it does not run, as that would be half of what was asked for. */
@@ -66,16 +68,19 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     return persist('read the result of a lost task', fetch, persistence)
   }
 
+  const settleRevoked = (message: TaskMessage, delivery: Delivery | undefined, how: string): void => {
+    log.info({ taskId: message.id, task: message.task }, `${message.task}[${message.id}] ${how}`)
+    const { results, parts: chordParts } = endingOf(
+      message,
+      'REVOKED',
+      celeryException('TaskRevokedError', how),
+    )
+    messages.settle(message, delivery, results, chordParts)
+  }
+
   return {
-    expire(message, delivery) {
-      log.info({ taskId: message.id, task: message.task }, `${message.task}[${message.id}] expired`)
-      const { results, parts: chordParts } = endingOf(
-        message,
-        'REVOKED',
-        celeryException('TaskRevokedError', 'expired'),
-      )
-      messages.settle(message, delivery, results, chordParts)
-    },
+    expire: (message, delivery) => settleRevoked(message, delivery, 'expired'),
+    revoke: settleRevoked,
 
     refuseUnknown(message, delivery, reason) {
       const ending = endingOf(message, 'FAILURE', celeryException('NotRegistered', message.task))

@@ -1,11 +1,12 @@
 import { acksLate, keepsResult, storedResult, type Request } from './request.js'
-import { execute, type Execution, type TimeLimits } from './execute.js'
 import { isExpired } from './strategy.js'
+import { TaskRevokedError } from '../app/outcomes.js'
 import type { AddToChordParts } from './add-to-chord.js'
 import type { Clock } from '../clock.js'
 import type { Conclude } from './conclude.js'
 import type { Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
+import type { Execution, Pool, TimeLimits } from './pool/pool.js'
 import type { Log } from '../log.js'
 import type { Refusals } from './refusals.js'
 import type { Settings } from '../app/settings.js'
@@ -17,9 +18,17 @@ export interface Runner {
   run(this: void, request: Request): void | Promise<void>
   /** Abort what runs, and forget its outcome. @returns the deliveries, to be handed back. */
   abort(): Delivery[]
+  /**
+   * Store that a running task was revoked, settle its message, and end it: a child gets the signal, and is killed where
+   * it does not end of it; on the event loop the task's signal aborts, and its slot is free when it returns.
+   *
+   * @returns false where it does not run here.
+   */
+  terminate(this: void, taskId: string, signal: NodeJS.Signals): boolean
 }
 
 export interface RunnerParts extends AddToChordParts {
+  readonly pool: Pool
   readonly settings: Settings
   readonly hostname: string
   readonly messages: HeldMessages
@@ -30,9 +39,17 @@ export interface RunnerParts extends AddToChordParts {
   readonly tally: Tally
 }
 
+interface Running {
+  readonly request: Request
+  /** What is to be settled; undefined where that is done already. */
+  readonly delivery: Delivery | undefined
+  readonly execution: Execution
+}
+
 export function createRunner(parts: RunnerParts): Runner {
   const { settings, hostname, messages, refusals, conclude, clock, log, tally } = parts
-  const running = new Map<Delivery, Execution>()
+  const { pool } = parts
+  const running = new Map<Delivery, Running>()
 
   /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */
   const runAcknowledged = async (request: Request): Promise<void> => {
@@ -51,7 +68,7 @@ export function createRunner(parts: RunnerParts): Runner {
     tally.started++
     const startedAt = clock.now()
     if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)
-    const execution = execute(request, timeLimits(request, settings), {
+    const execution = pool.execute(request, timeLimits(request, settings), {
       hostname,
       log,
       settings,
@@ -61,9 +78,9 @@ export function createRunner(parts: RunnerParts): Runner {
     })
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
-    running.set(request.delivery, execution)
+    running.set(request.delivery, { request, delivery, execution })
     return execution.outcome.then((outcome) => {
-      // Handed back meanwhile, at a stop: it is somebody else's now.
+      // Handed back meanwhile, at a stop, or terminated.
       if (!running.delete(request.delivery)) return
       return conclude(request, delivery, outcome, startedAt)
     })
@@ -84,7 +101,7 @@ export function createRunner(parts: RunnerParts): Runner {
       acksLate(request.task, settings) ? begin(request, request.delivery) : runAcknowledged(request),
     abort() {
       const deliveries = [...running.keys()]
-      for (const execution of running.values()) execution.abort(new Error('the worker stops'))
+      for (const { execution } of running.values()) execution.abort(new Error('the worker stops'))
       running.clear()
       if (deliveries.length > 0) {
         log.warn(
@@ -93,6 +110,16 @@ export function createRunner(parts: RunnerParts): Runner {
         )
       }
       return deliveries
+    },
+    terminate(taskId, signal) {
+      const found = [...running.values()].filter(({ request }) => request.message.id === taskId)
+      for (const { request, delivery, execution } of found) {
+        running.delete(request.delivery)
+        if (execution.terminate === undefined) execution.abort(new TaskRevokedError('terminated'))
+        else execution.terminate(signal)
+        refusals.revoke(request.message, delivery, 'terminated')
+      }
+      return found.length > 0
     },
   }
 }

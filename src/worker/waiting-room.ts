@@ -1,7 +1,7 @@
 import { persist, type Persistence } from './persist.js'
 import type { Consumer, Delivery } from '../broker/broker.js'
-import type { Pool } from './pool/pool.js'
 import type { Request } from './request.js'
+import type { Slots } from './pool/slots.js'
 
 /** For so long at most no other suspect begins: one that runs for an hour must not hold up a hundred. */
 const SUSPECT_ALONE_MS = 1000
@@ -23,10 +23,10 @@ export interface WaitingRoom {
 }
 
 export interface WaitingRoomParts {
-  readonly pool: Pool
+  readonly slots: Slots
   readonly consumer: Consumer
   readonly persistence: Persistence
-  /** Runs in the pool when it is the request's turn, which has left the room by then. */
+  /** Runs in a slot when it is the request's turn, which has left the room by then. */
   readonly start: (request: Request) => void | Promise<void>
   /** The message turned out to be another's. */
   readonly onLost: (delivery: Delivery) => void
@@ -35,7 +35,7 @@ export interface WaitingRoomParts {
 }
 
 export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
-  const { pool, consumer, persistence, start } = parts
+  const { slots, consumer, persistence, start } = parts
   const waiting = new Map<string, Delivery>()
   /** The latest task whose beginning is being noted. */
   let noting: Promise<unknown> = Promise.resolve()
@@ -51,7 +51,7 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
   const submitAlone = (request: Request, work: () => void | Promise<void>): void => {
     const alone = (): Promise<void> =>
       new Promise((resolve) => {
-        pool.submit(async () => {
+        slots.submit(async () => {
           const timer = setTimeout(resolve, SUSPECT_ALONE_MS)
           await work()
           // Only what is acknowledged is out of reach of the next one.
@@ -102,7 +102,7 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
         return start(request)
       }
       if (isSuspect) submitAlone(request, work)
-      else pool.submit(work)
+      else slots.submit(work)
     },
     takeLast(count) {
       const deliveries = count > 0 ? [...waiting.values()].slice(-count) : []

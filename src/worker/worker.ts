@@ -31,7 +31,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   const multiplier = options.prefetchMultiplier ?? settings.workerPrefetchMultiplier
   const queues = options.queues ?? settings.taskQueues ?? [settings.taskDefaultQueue]
   const consumer = broker.consumer({ queues, consumerId: `${hostname}:${randomUUID()}` })
-  const pool = createAsyncPool(concurrency)
+  const pool = createAsyncPool('async', concurrency)
   const settler = createSettler({
     backend: parts.backend,
     consumer,
@@ -66,19 +66,23 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   })
   const { load } = processor
   const isAdaptive = multiplier === undefined
+  const slotCount = (): number => pool.slots.concurrency
   const consumption = createConsumption({
     consumer,
     prefetch: isAdaptive
       ? adaptivePrefetch(
-          concurrency,
+          slotCount,
           () => load.ended,
           () => performance.now(),
         )
-      : fixedPrefetch(concurrency, multiplier),
+      : fixedPrefetch(slotCount, multiplier),
     held: () => (isAdaptive ? load.unfinished : load.held),
     maxBytes: settings.workerPrefetchMaxBytes || Infinity,
     heldBytes: () => load.heldBytes,
-    onHeldDecrease: load.onRoom,
+    onRoom(listener) {
+      load.onRoom(listener)
+      pool.slots.onGrow(listener)
+    },
     onDelivery: (delivery) => processor.process(delivery),
     clock: systemClock,
     log,
@@ -100,7 +104,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     await consumption.stop()
     await processor.releaseWaiting()
     const patience = startPatience(settings.workerShutdownTimeout * 1000, aborting.signal)
-    await Promise.race([pool.idle(), patience.isOver])
+    await Promise.race([pool.slots.idle(), patience.isOver])
     await processor.releaseRunning()
     await Promise.race([settler.flush(), patience.isOver])
     patience.end()

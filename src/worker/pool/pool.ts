@@ -1,14 +1,82 @@
-/** Where tasks run: a number of slots, and a line in front of them. */
-export interface Pool {
-  readonly concurrency: number
-  /** How many run. */
-  readonly active: number
-  /** How many wait for a slot. */
-  readonly reserved: number
-  /** Run `work` as soon as a slot is free. It must not throw; the slot is its own until it settles. */
-  submit(work: () => void | Promise<void>): void
-  /** Forget what waits in line. */
-  clear(): void
-  /** Resolves when nothing runs. */
-  idle(): Promise<void>
+import { InvalidArgumentError } from '../../errors.js'
+import type { ContextParts, Request } from '../request.js'
+import type { Outcome } from '../outcome.js'
+import type { PoolKind } from '../../app/worker-options.js'
+import type { Slots } from './slots.js'
+
+/** Where tasks run: slots, and what calls their functions. */
+export interface Pool extends PoolParts {
+  /**
+   * Add slots. Resolves when tasks can run in all of them.
+   *
+   * @throws InvalidArgumentError where the pool has a fixed size.
+   */
+  grow(count: number): Promise<void>
+  /**
+   * Take slots away; those that are in use go when their tasks end.
+   *
+   * @throws InvalidArgumentError for more than there are, or where the pool has a fixed size.
+   */
+  shrink(count: number): Promise<void>
+}
+
+/** What the kinds of pools differ in. */
+export interface PoolParts {
+  readonly kind: PoolKind
+  readonly slots: Slots
+  /** Call the function of a task, on this event loop or in a child. Never throws: whatever happens is the outcome. */
+  readonly execute: Execute
+  /** Ids of the processes or threads that tasks run in: of this process where they run in it. */
+  readonly children: readonly number[]
+  /** Undefined: it has a fixed size. */
+  readonly resize: ((concurrency: number) => Promise<void>) | undefined
+  /** Resolves when tasks can run. @throws PoolStartError */
+  start(): Promise<void>
+  /** End what tasks run in, and with it those that still run. */
+  stop(): Promise<void>
+}
+
+export type Execute = (request: Request, limits: TimeLimits, parts: ExecutionParts) => Execution
+
+export type ExecutionParts = Omit<ContextParts, 'controller'>
+
+export interface TimeLimits {
+  /** Seconds; undefined or 0: none. */
+  readonly hard: number | undefined
+  readonly soft: number | undefined
+}
+
+/** A task that has begun. */
+export interface Execution {
+  /** Settled already where the function returned no promise. */
+  readonly outcome: Outcome | Promise<Outcome>
+  /** Abort the task's signal. What the function does then is its own affair. */
+  readonly abort: (reason: unknown) => void
+  /**
+   * End it, with a signal of the operating system, where it runs in a child; what becomes its outcome then means
+   * nothing. Undefined where only the function itself can end it.
+   */
+  readonly terminate?: (signal: NodeJS.Signals) => void
+}
+
+export function sizedPool(parts: PoolParts): Pool {
+  const { kind, slots } = parts
+  const resize = async (change: number): Promise<void> => {
+    const wanted = slots.concurrency + change
+    if (parts.resize === undefined)
+      throw new InvalidArgumentError(`a pool of the kind ${kind} has one slot, always`)
+    if (!Number.isInteger(change) || wanted < 1)
+      throw new InvalidArgumentError(
+        `a pool of ${slots.concurrency} slots cannot ${change < 0 ? 'shrink' : 'grow'} by ${Math.abs(change)}`,
+      )
+    await parts.resize(wanted)
+  }
+  return {
+    ...parts,
+    get children() {
+      return parts.children
+    },
+    grow: resize,
+    shrink: (count) => resize(-count),
+  }
 }

@@ -41,7 +41,7 @@ function start(): Site {
     },
     log: silentLog,
     hostname: 'celery@here',
-    pool: createAsyncPool(10),
+    pool: createAsyncPool('async', 10),
     consumer,
     settler: {
       add: ({ onSettled }) => onSettled?.(),

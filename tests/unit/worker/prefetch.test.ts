@@ -11,7 +11,7 @@ function atPace(concurrency: number): Pace {
   let nowMs = 1000
   let ended = 0
   const prefetch = adaptivePrefetch(
-    concurrency,
+    () => concurrency,
     () => ended,
     () => nowMs,
   )
@@ -47,8 +47,8 @@ describe('row 18: adaptive prefetch', () => {
     const { prefetch, run } = atPace(10)
     run(100_000, 1000)
     expect(prefetch.limit()).toBe(10 + 400)
-    expect(fixedPrefetch(10, 0).limit()).toBe(Infinity)
-    expect(fixedPrefetch(10, 4).limit()).toBe(40)
+    expect(fixedPrefetch(() => 10, 0).limit()).toBe(Infinity)
+    expect(fixedPrefetch(() => 10, 4).limit()).toBe(40)
   })
 
   it('falls as soon as tasks end more slowly', () => {
