@@ -21,10 +21,22 @@ export type { Linked, SendOptions } from './app/send-task.js'
 export type { TaskContext, TaskRequest, RetryOptions } from './app/task-context.js'
 export type {
   TaskOptions,
+  TaskHooks,
   PlainTaskOptions,
   BoundTaskOptions,
   ParamsTaskOptions,
 } from './app/task-options.js'
+export type {
+  Publication,
+  RunSignal,
+  RunState,
+  SignalListener,
+  SignalName,
+  Signals,
+  TaskSignal,
+  WorkerSignal,
+} from './app/signals.js'
+export type { AnnotationFunction, AnnotationMap, TaskAnnotations } from './app/annotations.js'
 export type { CredentialsProvider, RedisCredentials } from './redis/credentials.js'
 export type { BrokerTransportOptions, CelerySettings } from './app/celery-settings.js'
 export type { Settings } from './app/settings.js'

@@ -1,5 +1,6 @@
 import type { CredentialsProvider } from '../redis/credentials.js'
 import type { JsonForm } from '../serialization/json.js'
+import type { TaskAnnotations } from './annotations.js'
 import type { TaskRoutes } from './routing.js'
 import type { TlsOptions } from '../redis/endpoint.js'
 
@@ -105,14 +106,26 @@ export interface CelerySettings {
   readonly taskCompression?: string | undefined
   /** `task_protocol`: only version 2 is written; both are read. @default 2 */
   readonly taskProtocol?: 2 | undefined
+  /**
+   * `task_annotations`: options of tasks by their names, globs among them (`*` for all), or functions that are asked for
+   * each task; they replace what the task says of itself, the later ones what the earlier ones say. @default none
+   */
+  readonly taskAnnotations?: TaskAnnotations | undefined
   /** `task_ignore_result`: keep no results unless the task says otherwise. @default false */
   readonly taskIgnoreResult?: boolean | undefined
+  /** `task_store_errors_even_if_ignored`: store failures of tasks whose results are not kept. @default false */
+  readonly taskStoreErrorsEvenIfIgnored?: boolean | undefined
   /** `task_track_started`: report the state STARTED. @default false */
   readonly taskTrackStarted?: boolean | undefined
   /** `task_inherit_parent_priority`: what follows a task, or is called within it, is sent with its priority. @default false */
   readonly taskInheritParentPriority?: boolean | undefined
   /** `task_acks_late`: acknowledge after the result is stored. @default true; Celery's is false */
   readonly taskAcksLate?: boolean | undefined
+  /**
+   * `task_acks_on_failure_or_timeout`: a message is done with when its task has failed; false: it goes to the dead
+   * letters. @default true
+   */
+  readonly taskAcksOnFailureOrTimeout?: boolean | undefined
   /**
    * `task_reject_on_worker_lost`: run a task again whose worker died while it ran; else it fails with
    * WorkerLostError, and its message goes to the dead letters. @default true; Celery's is false

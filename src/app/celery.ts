@@ -6,7 +6,9 @@ import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
-import { registerTask, type RegisteredTask, type TaskFunction } from './registered-task.js'
+import { annotated } from './annotations.js'
+import { createSignalBus, type SignalListener, type SignalName } from './signals.js'
+import { registerTask, withOptions, type RegisteredTask, type TaskFunction } from './registered-task.js'
 import { resolveSettings, type Settings } from './settings.js'
 import type { CelerySettings } from './celery-settings.js'
 import { firstOf } from '../canvas/freeze.js'
@@ -58,6 +60,9 @@ export class Celery {
   #settings: Settings
   #log: Log
   readonly #tasks = new Map<string, RegisteredTask>()
+  /** What tasks say of themselves, before the setting `taskAnnotations`. */
+  readonly #ownOptions = new Map<string, AnyTaskOptions>()
+  readonly #signals = createSignalBus(() => this.#log)
   readonly #periodicTasks: PeriodicTask[] = []
   /** One connection to the sentinels, for the connections of broker and results. */
   readonly #failoverNews = createFailoverNews()
@@ -100,6 +105,7 @@ export class Celery {
     this.#settings = resolveSettings(given)
     this.#given = given
     this.#log = log
+    for (const [task, own] of this.#ownOptions) this.#annotate(task, own)
   }
 
   /**
@@ -133,6 +139,8 @@ export class Celery {
       throw new InvalidArgumentError(`a task ${describeValue(name)} is registered already`)
     const registered = registerTask(name, options, body as TaskFunction)
     this.#tasks.set(name, registered)
+    this.#ownOptions.set(name, options)
+    this.#annotate(name, options)
     return createTask({
       name,
       pack: registered.pack,
@@ -241,6 +249,17 @@ export class Celery {
     return (this.#backend ??= createBackend(this.settings, this.log, this.#failoverNews))
   }
 
+  /**
+   * Be told of what happens to the tasks that this app sends and its workers run; Celery's signals. Listeners are called
+   * one after the other, and waited for where they return a promise; their errors are logged and do no other harm.
+   *
+   * @returns ends the listening.
+   * @throws InvalidArgumentError for an unknown name.
+   */
+  on<Name extends SignalName>(name: Name, listener: SignalListener<Name>): () => void {
+    return this.#signals.on(name, listener)
+  }
+
   /** Start a worker in this process. Resolves when it consumes. */
   async startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
     // Imported when called: a process that only sends tasks should not load a worker.
@@ -255,6 +274,7 @@ export class Celery {
         send: this.#sender(),
         prepareCanvas: this.#canvas(),
         logicalClock: this.clock,
+        signals: this.#signals,
         log: this.log,
       },
       options,
@@ -264,6 +284,12 @@ export class Celery {
   /** Let go of all connections. Workers have to be stopped before. */
   async close(): Promise<void> {
     await Promise.all([this.#broker?.close(), this.#backend?.close()])
+  }
+
+  #annotate(name: string, own: AnyTaskOptions): void {
+    const task = this.#tasks.get(name)
+    if (task === undefined) return
+    this.#tasks.set(name, withOptions(task, annotated(this.#settings.taskAnnotations, name, own)))
   }
 
   readonly #call: SendTask = async (...call) => {
@@ -290,6 +316,7 @@ export class Celery {
       settings: this.settings,
       broker: this.broker,
       backend: this.backend,
+      signals: this.#signals,
       taskOptions: (name) => this.#tasks.get(name)?.options,
     }))
   }

@@ -1,6 +1,7 @@
 import { bindArguments, bindParams, checkParams, type ArgumentShape } from './bind-arguments.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
-import type { AnyTaskOptions } from './task-options.js'
+import { checkTaskOptions } from './check-task-options.js'
+import type { AnyTaskOptions, TaskHooks } from './task-options.js'
 import type { TaskContext } from './task-context.js'
 
 type Kwargs = Readonly<Record<string, unknown>>
@@ -15,6 +16,8 @@ export interface CallArguments {
 export interface RegisteredTask {
   readonly name: string
   readonly options: AnyTaskOptions
+  /** Those of `options`; undefined where there are none, as with nearly all tasks. */
+  readonly hooks?: TaskHooks | undefined
   /** Arguments without a default, the context and the keyword object not counted. */
   readonly required: number
   /**
@@ -46,12 +49,15 @@ export function registerTask(name: string, options: AnyTaskOptions, fn: TaskFunc
   if (typeof fn !== 'function') {
     throw new InvalidArgumentError(`task ${name}: expected a function, not ${describeValue(fn)}`)
   }
+  checkTaskOptions(`task ${name}`, options)
+  const hooks = hooksOf(options)
   const call = fn as (...args: unknown[]) => unknown
   if (options.params !== undefined) {
     const { params } = options
     return {
       name,
       options,
+      hooks,
       required: 0,
       run: (args, kwargs, context) => call(bindParams(name, params, args, kwargs), context()),
       pack: ([values], kwargs) => {
@@ -72,6 +78,7 @@ export function registerTask(name: string, options: AnyTaskOptions, fn: TaskFunc
   return {
     name,
     options,
+    hooks,
     required: shape.required,
     run: isBound
       ? (args, kwargs, context) => call(context(), ...bindArguments(shape, args, kwargs))
@@ -82,6 +89,16 @@ export function registerTask(name: string, options: AnyTaskOptions, fn: TaskFunc
       return { args: split.args, kwargs: { ...split.kwargs, ...kwargs } }
     },
   }
+}
+
+/** The same task with other options, but for those that say how its function is called. */
+export function withOptions(task: RegisteredTask, options: AnyTaskOptions): RegisteredTask {
+  return options === task.options ? task : { ...task, options, hooks: hooksOf(options) }
+}
+
+function hooksOf(options: AnyTaskOptions): TaskHooks | undefined {
+  const { beforeStart, onSuccess, onFailure, onRetry, afterReturn } = options
+  return (beforeStart ?? onSuccess ?? onFailure ?? onRetry ?? afterReturn) ? options : undefined
 }
 
 /** With `kwargs: true`, an object in the place behind the positional arguments is the keyword arguments. */

@@ -11,6 +11,7 @@ import type { ResultBackend } from '../results/result-backend.js'
 import { dataIfSignature } from '../canvas/signature.js'
 import type { AnySignature } from '../canvas/signature-types.js'
 import type { SignatureData } from '../canvas/signature-data.js'
+import type { Publication, SignalBus } from './signals.js'
 import type { Settings } from './settings.js'
 import type { TaskOptions } from './task-options.js'
 
@@ -80,13 +81,15 @@ export interface SenderParts {
   readonly settings: Settings
   readonly broker: Broker
   readonly backend: ResultBackend
+  readonly signals: SignalBus
   /** Names this app as a receiver of replies; Celery's `thread_oid`. */
   readonly replyTo: string
   /** Options of a task that is registered here. */
   readonly taskOptions: (name: string) => TaskOptions | undefined
 }
 
-export function createSender({ settings, broker, backend, replyTo, taskOptions }: SenderParts): SendTask {
+export function createSender(parts: SenderParts): SendTask {
+  const { settings, broker, backend, replyTo, signals, taskOptions } = parts
   const origin = `gen${process.pid}@${hostname()}`
 
   return async (name, args, kwargs, options) => {
@@ -99,6 +102,16 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
       options.priority ?? route?.priority ?? own.priority ?? inherited ?? settings.taskDefaultPriority ?? 0
     const id = options.taskId ?? randomUUID()
     check(name, args, kwargs, priority, options)
+    // A countdown of 0 is none, as in Celery.
+    const eta = options.eta ?? after(options.countdown || undefined)
+    let { headers } = options
+    let publication: Publication | undefined
+    if (signals.has('beforeTaskPublish') || signals.has('afterTaskPublish')) {
+      const { retries = 0 } = options
+      headers = { ...headers }
+      publication = { taskId: id, task: name, args, kwargs, queue, priority, retries, eta, headers }
+      await signals.emit('beforeTaskPublish', publication)
+    }
     const task: OutgoingTask = {
       id,
       task: name,
@@ -106,8 +119,7 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
       kwargs,
       queue,
       priority,
-      // A countdown of 0 is none, as in Celery.
-      eta: options.eta ?? after(options.countdown || undefined),
+      eta,
       expires: options.expires instanceof Date ? options.expires : after(options.expires ?? own.expires),
       retries: options.retries,
       rootId: options.rootId ?? parent?.rootId,
@@ -122,7 +134,7 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
       errbacks: asList(options.linkError),
       chain: asList(options.chain),
       chord: options.chord && (dataIfSignature(options.chord) as SignatureData),
-      headers: options.headers,
+      headers,
       stamps: options.stamps,
       stampedHeaders: options.stampedHeaders,
       replyTo: options.replyTo ?? replyTo,
@@ -142,6 +154,7 @@ export function createSender({ settings, broker, backend, replyTo, taskOptions }
       { queue, priority, envelope: encodeTaskMessage(task) },
       { timeoutMs: options.publishTimeoutMs ?? settings.publishTimeoutMs, signal: options.signal },
     )
+    if (publication !== undefined) await signals.emit('afterTaskPublish', publication)
     return new AsyncResult(id, backend, undefined, { isIgnored: task.ignoreResult })
   }
 }

@@ -4,6 +4,7 @@ import type { CredentialsProvider } from '../redis/credentials.js'
 import type { TlsOptions } from '../redis/endpoint.js'
 import { parseRedisUrl } from '../redis/url.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
+import { compileAnnotations, type TaskAnnotations } from './annotations.js'
 import { compileRoutes, type TaskRoutes } from './routing.js'
 
 // The message of each part is what it expects; who reports a fault adds the name and the value.
@@ -136,10 +137,17 @@ export const settingsSchema = z.strictObject(
     resultAcceptContent: acceptContent.optional(),
     taskCompression: oneOf('zlib', 'gzip', 'brotli', 'zstd', 'zstandard').optional(),
     taskProtocol: z.literal(2, '2, the only version that is written').default(2),
+    taskAnnotations: z
+      .custom<TaskAnnotations>()
+      .default([])
+      .check(passes(compileAnnotations))
+      .transform(compileAnnotations),
     taskIgnoreResult: flag.default(false),
+    taskStoreErrorsEvenIfIgnored: flag.default(false),
     taskTrackStarted: flag.default(false),
     taskInheritParentPriority: flag.default(false),
     taskAcksLate: flag.default(true),
+    taskAcksOnFailureOrTimeout: flag.default(true),
     taskRejectOnWorkerLost: flag.default(true),
     taskMaxDeliveries: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(5),
     taskTimeLimit: moreThanZero.optional(),

@@ -1,16 +1,37 @@
 import type { z } from 'zod'
+import type { RunState } from './signals.js'
+import type { TaskContext } from './task-context.js'
 
 /** Anything an instance of which can be thrown. */
 export type ErrorClass = abstract new (...args: never[]) => unknown
 
+/**
+ * What a task has done around its runs; Celery's handlers. What they throw is logged, and does no harm to the task.
+ * They have the task's slot until they are done; those after a run may be left out where the worker dies.
+ */
+export interface TaskHooks {
+  /** Before each run. */
+  readonly beforeStart?: (task: TaskContext) => unknown
+  /** The run has succeeded. */
+  readonly onSuccess?: (result: unknown, task: TaskContext) => unknown
+  /** It has failed for good. */
+  readonly onFailure?: (error: unknown, task: TaskContext) => unknown
+  /** It is to be run again. @param reason - what it was retried for. */
+  readonly onRetry?: (reason: unknown, task: TaskContext) => unknown
+  /** After each run, behind the above. @param value - what the run returned or threw. */
+  readonly afterReturn?: (state: RunState, value: unknown, task: TaskContext) => unknown
+}
+
 /** What a task says of itself; Celery's task attributes in camelCase. */
-export interface TaskOptions {
+export interface TaskOptions extends TaskHooks {
   /** Where its messages go, unless the call or a route says otherwise. */
   readonly queue?: string
   /** 0 to 9, 0 the most urgent on Redis. */
   readonly priority?: number
   /** Discard return values. @default the setting `taskIgnoreResult` */
   readonly ignoreResult?: boolean
+  /** Store failures although results are ignored. @default the setting `taskStoreErrorsEvenIfIgnored` */
+  readonly storeErrorsEvenIfIgnored?: boolean
   /** Seconds for which its results are kept; 0 or null for ever. @default the setting `resultExpires` */
   readonly resultExpires?: number | null
   /** Acknowledge after the result is stored. @default the setting `taskAcksLate` */
@@ -20,6 +41,11 @@ export interface TaskOptions {
    * dead letters. @default the setting `taskRejectOnWorkerLost`
    */
   readonly rejectOnWorkerLost?: boolean
+  /**
+   * Whether a message is done with when its task has failed, or went on past its time limit; false: it goes to the dead
+   * letters. For tasks that are acknowledged late. @default the setting `taskAcksOnFailureOrTimeout`
+   */
+  readonly acksOnFailureOrTimeout?: boolean
   /** Store STARTED. @default the setting `taskTrackStarted` */
   readonly trackStarted?: boolean
   /** How often it may be retried; null: for ever. @default 3 */
@@ -30,6 +56,8 @@ export interface TaskOptions {
   readonly autoretryFor?: readonly ErrorClass[]
   /** Exceptions to `autoretryFor`. */
   readonly dontAutoretryFor?: readonly ErrorClass[]
+  /** Errors that are expected: failures by them are logged as information, without a stack. */
+  readonly throws?: readonly ErrorClass[]
   /** Double the countdown with every automatic retry, beginning with this many seconds (true: 1). @default false */
   readonly retryBackoff?: boolean | number
   /** Longest countdown in seconds. @default 600 */

@@ -5,6 +5,7 @@ import type { LogicalClock } from '../logical-clock.js'
 import type { TaskLookup } from './registered-task.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { SendTask } from './send-task.js'
+import type { SignalBus } from './signals.js'
 import type { Settings } from './settings.js'
 
 /**
@@ -33,6 +34,7 @@ export interface WorkerParts {
   readonly send: SendTask
   readonly prepareCanvas: PrepareCanvas
   readonly logicalClock: LogicalClock
+  readonly signals: SignalBus
   readonly log: Log
 }
 

@@ -7,8 +7,10 @@ import type { Continuation } from './continuation.js'
 import type { Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
+import type { Observer, RunEnd } from './observer.js'
 import type { Outcome } from './outcome.js'
 import type { Refusals } from './refusals.js'
+import type { RegisteredTask } from '../app/registered-task.js'
 import type { Retry } from '../app/outcomes.js'
 import type { Settings } from '../app/settings.js'
 import type { SignatureData } from '../canvas/signature-data.js'
@@ -36,13 +38,14 @@ export interface ConclusionParts {
   readonly messages: HeldMessages
   readonly refusals: Refusals
   readonly continuation: Continuation
+  readonly observer: Observer
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
 }
 
 export function createConclude(parts: ConclusionParts): Conclude {
-  const { settings, hostname, messages, refusals, continuation, clock, log, tally } = parts
+  const { settings, hostname, messages, refusals, continuation, observer, clock, log, tally } = parts
   const logsTasks = log.isLevelEnabled('info')
 
   const succeed = (
@@ -55,7 +58,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
     if (hasFollowUps(message)) {
       return continuation.afterSuccess(request, value, children).then(
         (result) => succeeded(request, delivery, value, result, startedAt),
-        (error: unknown) => fail(request, delivery, error),
+        (error: unknown) => fail(request, delivery, error, startedAt),
       )
     }
     let result: StoredResult | undefined
@@ -70,19 +73,20 @@ export function createConclude(parts: ConclusionParts): Conclude {
           task,
         )
       } catch (error) {
-        return fail(request, delivery, error)
+        return fail(request, delivery, error, startedAt)
       }
     }
-    succeeded(request, delivery, value, result, startedAt)
+    return succeeded(request, delivery, value, result, startedAt)
   }
 
   const succeeded = (
-    { message }: Request,
+    request: Request,
     delivery: Delivery | undefined,
     value: unknown,
     result: StoredResult | undefined,
     startedAt: number,
-  ): void => {
+  ): void | Promise<void> => {
+    const { message } = request
     tally.succeeded++
     if (logsTasks) {
       const runtime = (clock.now() - startedAt) / 1000
@@ -90,18 +94,28 @@ export function createConclude(parts: ConclusionParts): Conclude {
       log.info({ taskId: message.id, task: message.task, runtime }, text)
     }
     messages.settle(message, delivery, result === undefined ? [] : [result], partsOf(message, value))
+    return tell(request, { state: 'SUCCESS', value }, startedAt)
   }
 
-  const fail = (request: Request, delivery: Delivery | undefined, thrown: unknown): void | Promise<void> => {
-    const { message } = request
+  const fail = (
+    request: Request,
+    delivery: Delivery | undefined,
+    thrown: unknown,
+    startedAt: number,
+  ): void | Promise<void> => {
+    const { message, task } = request
     tally.failed++
     const { exception, traceback } = describeThrown(thrown)
     const text = `Task ${message.task}[${message.id}] raised ${exception.exc_type}`
-    log.error({ taskId: message.id, task: message.task, err: thrown, retries: message.retries }, text)
+    const fields = { taskId: message.id, task: message.task, retries: message.retries }
+    if (isExpected(task, thrown)) log.info(fields, `${text}, which it may`)
+    else log.error({ ...fields, err: thrown }, text)
     const { results, parts: chordParts } = continuation.afterFailure(request, exception, traceback)
-    if (message.errbacks.length === 0) {
+    const end: RunEnd = { state: 'FAILURE', value: thrown }
+    const isBuried = delivery !== undefined && !acksOnFailure(task, settings)
+    if (message.errbacks.length === 0 && !isBuried) {
       messages.settle(message, delivery, results, chordParts)
-      return
+      return tell(request, end, startedAt)
     }
     return messages
       .recorded(request, results, chordParts)
@@ -109,20 +123,29 @@ export function createConclude(parts: ConclusionParts): Conclude {
       .catch((error: unknown) => {
         log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
       })
-      .then(() => messages.settle(message, delivery))
+      .then(() => {
+        if (isBuried) messages.bury(delivery, { code: 'TASK_FAILED', message: text }, message.id)
+        else messages.settle(message, delivery)
+        return tell(request, end, startedAt)
+      })
   }
+
+  const tell = (request: Request, end: RunEnd, startedAt: number): void | Promise<void> =>
+    observer.watches(request) ? observer.ended(request, end, startedAt) : undefined
 
   const handOver = (
     request: Request,
     delivery: Delivery | undefined,
     signature: SignatureData,
+    startedAt: number,
   ): Promise<void> =>
     continuation.sendReplacement(request, signature).then(
       () => {
         log.info({ taskId: request.message.id, by: signature.task }, 'a task was replaced')
         messages.settle(request.message, delivery)
+        return tell(request, { state: 'IGNORED' }, startedAt)
       },
-      (error: unknown) => fail(request, delivery, error),
+      (error: unknown) => fail(request, delivery, error, startedAt),
     )
 
   /** What the chord that waits for this task is told: undefined for nearly all tasks. */
@@ -132,15 +155,25 @@ export function createConclude(parts: ConclusionParts): Conclude {
     return part && [part]
   }
 
-  const runAgain = (request: Request, delivery: Delivery | undefined, retry: Retry): Promise<void> => {
+  const runAgain = (
+    request: Request,
+    delivery: Delivery | undefined,
+    retry: Retry,
+    startedAt: number,
+  ): Promise<void> => {
     tally.retried++
-    return messages
-      .recorded(request, continuation.beforeRetry(request, retry))
-      .then(() => continuation.sendRetry(request, retry))
-      .then(
-        () => messages.settle(request.message, delivery),
-        (error: unknown) => fail(request, delivery, error),
-      )
+    const end: RunEnd = { state: 'RETRY', value: retry.cause ?? retry, eta: retry.when }
+    return (
+      messages
+        .recorded(request, continuation.beforeRetry(request, retry))
+        // Before the next run can begin, and be told of.
+        .then(() => tell(request, end, startedAt))
+        .then(() => continuation.sendRetry(request, retry))
+        .then(
+          () => messages.settle(request.message, delivery),
+          (error: unknown) => fail(request, delivery, error, startedAt),
+        )
+    )
   }
 
   return (request, delivery, outcome, startedAt) => {
@@ -148,18 +181,29 @@ export function createConclude(parts: ConclusionParts): Conclude {
       case 'success':
         return succeed(request, delivery, outcome, startedAt)
       case 'failure':
-        return fail(request, delivery, outcome.thrown)
+        return fail(request, delivery, outcome.thrown, startedAt)
       case 'retry':
-        return runAgain(request, delivery, outcome.retry)
+        return runAgain(request, delivery, outcome.retry, startedAt)
       case 'replace':
-        return handOver(request, delivery, outcome.signature)
+        return handOver(request, delivery, outcome.signature, startedAt)
       case 'ignore':
         messages.settle(request.message, delivery)
-        return
+        return tell(request, { state: 'IGNORED' }, startedAt)
       case 'reject':
-        if (delivery === undefined) return
+        if (delivery === undefined) return tell(request, { state: 'REJECTED' }, startedAt)
         if (outcome.requeue) messages.requeue(delivery)
         else refusals.refuseRejected(request.message, delivery, outcome.reason)
+        return tell(request, { state: 'REJECTED' }, startedAt)
     }
   }
+}
+
+/** One of the task's `throws`. */
+function isExpected({ options }: RegisteredTask, thrown: unknown): boolean {
+  return options.throws?.some((type) => thrown instanceof type) ?? false
+}
+
+/** `acksOnFailureOrTimeout` of the task, else the setting. */
+function acksOnFailure({ options }: RegisteredTask, settings: Settings): boolean {
+  return options.acksOnFailureOrTimeout ?? settings.taskAcksOnFailureOrTimeout
 }

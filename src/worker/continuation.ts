@@ -2,7 +2,7 @@ import { describeThrown, type ExceptionObject } from '../serialization/exception
 import { childTuple, prepareFollowUps, prepareReplacement, sendRetry } from './follow-up.js'
 import { failedEnding, type Ending } from './ending.js'
 import { untilSent } from './until-sent.js'
-import { keepsResult, storedResult, type Request } from './request.js'
+import { keepsErrors, keepsResult, storedResult, type Request } from './request.js'
 import type { CallErrbacks, Failure } from './errbacks.js'
 import type { Persistence } from './persist.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
@@ -84,7 +84,7 @@ export function createContinuation(parts: ContinuationParts): Continuation {
         { taskId: message.id, task: message.task, retries: message.retries, when: retry.when },
         `Task ${message.task}[${message.id}] retry: ${exception.exc_type}`,
       )
-      if (!keepsResult(message, task, settings)) return []
+      if (!keepsErrors(message, task, settings)) return []
       return [
         storedResult(message, settings, hostname, { status: 'RETRY', result: exception, traceback }, task),
       ]

@@ -1,5 +1,5 @@
 import { formatChordPart } from '../serialization/chord-part.js'
-import { keepsResult, resultSerializer, storedResult } from './request.js'
+import { keepsErrors, resultSerializer, storedResult } from './request.js'
 import { waitedFor } from '../canvas/waiting.js'
 import type { ChordPart } from '../results/chords.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
@@ -69,7 +69,7 @@ export function failedEnding(
   settings: Settings,
   hostname: string,
 ): Ending {
-  const isKept = task === undefined ? !message.ignoreResult : keepsResult(message, task, settings)
+  const isKept = task === undefined ? !message.ignoreResult : keepsErrors(message, task, settings)
   const own = partOf(message, state.status, state.result, settings)
   const later = endingOf(message.chain, message, state, settings, hostname)
   return {

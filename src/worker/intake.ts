@@ -11,6 +11,7 @@ import type { Clock } from '../clock.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
+import type { Observer } from './observer.js'
 import type { Refusals } from './refusals.js'
 import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
 import type { Settings } from '../app/settings.js'
@@ -25,6 +26,7 @@ export interface IntakeParts {
   readonly messages: HeldMessages
   readonly refusals: Refusals
   readonly room: WaitingRoom
+  readonly observer: Observer
   readonly clock: Clock
   readonly log: Log
 }
@@ -35,7 +37,7 @@ interface ReadDelivery {
 }
 
 export function createIntake(parts: IntakeParts): Intake {
-  const { settings, tasks, messages, refusals, room, clock, log } = parts
+  const { settings, tasks, messages, refusals, room, observer, clock, log } = parts
   const { messageSigner } = settings
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
 
@@ -50,8 +52,12 @@ export function createIntake(parts: IntakeParts): Intake {
   const admit = (delivery: Delivery, task: RegisteredTask, { message, earlier }: ReadDelivery): void => {
     const request = { delivery, message, task }
     const refusal = refuseRedelivery(earlier, task, settings)
-    if (refusal === undefined) room.enter(request, beginningOf(earlier, task, settings))
-    else void refusals.giveUp(request, refusal)
+    if (refusal !== undefined) {
+      void refusals.giveUp(request, refusal)
+      return
+    }
+    observer.received(request)
+    room.enter(request, beginningOf(earlier, task, settings))
   }
 
   return (delivery) => {

@@ -3,6 +3,8 @@ import { createConclude } from './conclude.js'
 import { createContinuation } from './continuation.js'
 import { createHeldMessages, type Load } from './held-messages.js'
 import { createIntake } from './intake.js'
+import { createObserver } from './observer.js'
+import { createContext } from './request.js'
 import { createRefusals } from './refusals.js'
 import { createRunner } from './runner.js'
 import { createWaitingRoom } from './waiting-room.js'
@@ -48,9 +50,19 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const messages = createHeldMessages({ ...parts, persistence, tally })
   const callErrbacks = createCallErrbacks(parts)
   const continuation = createContinuation({ ...parts, callErrbacks, persistence })
-  const refusals = createRefusals({ ...parts, messages, continuation, persistence, tally })
-  const conclude = createConclude({ ...parts, messages, refusals, continuation, tally })
-  const runner = createRunner({ ...parts, messages, refusals, conclude, tally })
+  const observer = createObserver({
+    ...parts,
+    now: () => clock.now(),
+    context: (request) =>
+      createContext(request, {
+        ...parts,
+        controller: () => new AbortController(),
+        store: (result) => messages.recorded(request, [result]),
+      }),
+  })
+  const refusals = createRefusals({ ...parts, messages, continuation, observer, persistence, tally })
+  const conclude = createConclude({ ...parts, messages, refusals, continuation, observer, tally })
+  const runner = createRunner({ ...parts, messages, refusals, conclude, observer, tally })
   const room = createWaitingRoom({
     slots: pool.slots,
     consumer,
@@ -59,7 +71,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
     onLost: messages.letGo,
     recorded: (request) => messages.recorded(request, []),
   })
-  const intake = createIntake({ ...parts, messages, refusals, room })
+  const intake = createIntake({ ...parts, messages, refusals, room, observer })
 
   return {
     load: messages,

@@ -5,6 +5,7 @@ import type { Continuation } from './continuation.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import type { HeldMessages } from './held-messages.js'
+import type { Observer } from './observer.js'
 import type { Refusal } from './redelivery.js'
 import type { LovageError } from '../errors.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -36,12 +37,13 @@ export interface RefusalsParts {
   readonly settler: Settler
   readonly messages: HeldMessages
   readonly continuation: Continuation
+  readonly observer: Observer
   readonly persistence: Persistence
   readonly tally: Tally
 }
 
 export function createRefusals(parts: RefusalsParts): Refusals {
-  const { settings, hostname, backend, settler, messages, continuation, persistence, tally } = parts
+  const { settings, hostname, backend, settler, messages, continuation, observer, persistence, tally } = parts
   const { clock, log } = persistence
 
   const endingOf = (message: TaskMessage, status: 'FAILURE' | 'REVOKED', result: ExceptionObject): Ending =>
@@ -76,6 +78,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       celeryException('TaskRevokedError', how),
     )
     messages.settle(message, delivery, results, chordParts)
+    observer.revoked(message, { isExpired: how === 'expired', isTerminated: how === 'terminated' })
   }
 
   return {
@@ -83,6 +86,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     revoke: settleRevoked,
 
     refuseUnknown(message, delivery, reason) {
+      observer.unknown(message)
       const ending = endingOf(message, 'FAILURE', celeryException('NotRegistered', message.task))
       buryAfter(ending, message, delivery, reason)
     },

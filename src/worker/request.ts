@@ -64,6 +64,14 @@ export function keepsResult(message: TaskMessage, task: RegisteredTask, settings
   return !message.ignoreResult && !(task.options.ignoreResult ?? settings.taskIgnoreResult)
 }
 
+/** The same for a failure, or a retry because of one. */
+export function keepsErrors(message: TaskMessage, task: RegisteredTask, settings: Settings): boolean {
+  return (
+    keepsResult(message, task, settings) ||
+    (task.options.storeErrorsEvenIfIgnored ?? settings.taskStoreErrorsEvenIfIgnored)
+  )
+}
+
 /** Whether the message is acknowledged when its task has ended: `acksLate` of the task, else the setting. */
 export function acksLate({ options }: RegisteredTask, settings: Settings): boolean {
   return options.acksLate ?? settings.taskAcksLate

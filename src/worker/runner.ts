@@ -1,4 +1,5 @@
 import { acksLate, keepsResult, storedResult, type Request } from './request.js'
+import type { Observer } from './observer.js'
 import { isExpired } from './strategy.js'
 import { TaskRevokedError } from '../app/outcomes.js'
 import type { AddToChordParts } from './add-to-chord.js'
@@ -34,6 +35,7 @@ export interface RunnerParts extends AddToChordParts {
   readonly messages: HeldMessages
   readonly refusals: Refusals
   readonly conclude: Conclude
+  readonly observer: Observer
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
@@ -46,8 +48,11 @@ interface Running {
   readonly execution: Execution
 }
 
+/** Of a task whose hook is waited for. */
+const NOT_YET: Execution = { outcome: { kind: 'ignore' }, abort: () => undefined }
+
 export function createRunner(parts: RunnerParts): Runner {
-  const { settings, hostname, messages, refusals, conclude, clock, log, tally } = parts
+  const { settings, hostname, messages, refusals, conclude, observer, clock, log, tally } = parts
   const { pool } = parts
   const running = new Map<Delivery, Running>()
 
@@ -60,11 +65,18 @@ export function createRunner(parts: RunnerParts): Runner {
 
   /** @param delivery - what to settle afterwards; undefined where that is done already. */
   const begin = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {
-    const { message, task } = request
-    if (isExpired(message, clock.now())) {
-      refusals.expire(message, delivery)
+    if (isExpired(request.message, clock.now())) {
+      refusals.expire(request.message, delivery)
       return
     }
+    const told = observer.watches(request) ? observer.starts(request) : undefined
+    if (told === undefined) return call(request, delivery)
+    running.set(request.delivery, { request, delivery, execution: NOT_YET })
+    return told.then(() => (running.delete(request.delivery) ? call(request, delivery) : undefined))
+  }
+
+  const call = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {
+    const { task } = request
     tally.started++
     const startedAt = clock.now()
     if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)

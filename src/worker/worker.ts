@@ -25,8 +25,9 @@ const PING_TIMEOUT_MS = 5000
  * time limit; hand back what is left; record results and acks; give up the lease.
  */
 export async function startWorker(parts: WorkerParts, options: WorkerOptions = {}): Promise<RunningWorker> {
-  const { settings, broker, log } = parts
+  const { settings, broker, signals, log } = parts
   const hostname = nodeName(options.hostname ?? 'celery@%h')
+  await signals.emit('workerInit', { hostname })
   const concurrency = options.concurrency ?? settings.workerConcurrency
   const multiplier = options.prefetchMultiplier ?? settings.workerPrefetchMultiplier
   const queues = options.queues ?? settings.taskQueues ?? [settings.taskDefaultQueue]
@@ -95,12 +96,14 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   await consumption.start()
   const handingBack = isAdaptive ? startHandingBack(processor) : undefined
   log.info({ hostname, queues, concurrency }, `${hostname} ready.`)
+  await signals.emit('workerReady', { hostname })
 
   let stopping: Promise<void> | undefined
   const aborting = new AbortController()
 
   const stop = async (): Promise<void> => {
     clearInterval(handingBack)
+    void signals.emit('workerShuttingDown', { hostname })
     await consumption.stop()
     await processor.releaseWaiting()
     const patience = startPatience(settings.workerShutdownTimeout * 1000, aborting.signal)
@@ -111,6 +114,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     settler.abandon()
     await consumer.stop()
     log.info({ hostname, ...processor.counts() }, `${hostname} stopped`)
+    await signals.emit('workerShutdown', { hostname })
   }
 
   return {

@@ -9,6 +9,7 @@ import { startProcess } from '../../support/start-process.js'
 it.each([
   ['docs/canvas.md', 6],
   ['docs/results.md', 7],
+  ['docs/tasks.md', 2],
 ])('%s has a program that prints what it says it prints', async (document, lines) => {
   const [example] = codeBlocks(document).filter(({ language }) => language === 'ts')
   const code = example?.code ?? ''

@@ -1,6 +1,8 @@
 import { createPrepareCanvas } from '../../../src/app/apply-canvas.js'
 import { createSender } from '../../../src/app/send-task.js'
+import { createSignalBus } from '../../../src/app/signals.js'
 import { resolveSettings } from '../../../src/app/settings.js'
+import { silentLog } from '../../../src/log.js'
 import { createMemoryBackend } from '../../../src/results/memory-backend.js'
 import { decodeBody } from '../../../src/serialization/decode-body.js'
 import { parseEnvelope } from '../../../src/serialization/envelope.js'
@@ -60,6 +62,7 @@ export async function sentBy(
     broker: { publish } as unknown as Broker,
     backend: recording,
     replyTo,
+    signals: createSignalBus(() => silentLog),
     taskOptions: () => undefined,
   })
   const prepare = createPrepareCanvas({ send, backend: recording, replyTo })

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Celery } from '../../../src/index.js'
 import { countLoss } from '../../../src/serialization/earlier-deliveries.js'
 import { createAsyncPool } from '../../../src/worker/pool/async-pool.js'
+import { createSignalBus } from '../../../src/app/signals.js'
 import { createProcessor, type Processor } from '../../../src/worker/processor.js'
 import { rawMessage } from '../../support/raw-message.js'
 import { silentLog } from '../../../src/log.js'
@@ -39,6 +40,7 @@ function start(): Site {
     prepareCanvas: () => {
       throw new Error('nothing is to be sent')
     },
+    signals: createSignalBus(() => silentLog),
     log: silentLog,
     hostname: 'celery@here',
     pool: createAsyncPool('async', 10),
