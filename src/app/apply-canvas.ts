@@ -5,13 +5,16 @@ import { readSendOptions } from './read-send-options.js'
 import type { PartialCall } from '../canvas/signature.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { ResultNode } from '../canvas/freeze.js'
+import type { ErrbackReach } from '../canvas/links.js'
 import type { SendOptions, SendTask } from './send-task.js'
+import type { Settings } from './settings.js'
 
 /** So many messages are encoded and pushed at once, so that a large group neither fills the memory nor the outbox. */
 const MOST_AT_ONCE = 1000
 
 export interface CanvasParts {
   readonly send: SendTask
+  readonly settings: Settings
   readonly backend: ResultBackend
   /** Names this app as a receiver of replies. */
   readonly replyTo: string
@@ -35,12 +38,13 @@ export interface PreparedCanvas {
  */
 export type PrepareCanvas = (data: unknown, call: PartialCall, extra?: SendOptions) => PreparedCanvas
 
-export function createPrepareCanvas({ send, backend, replyTo }: CanvasParts): PrepareCanvas {
+export function createPrepareCanvas({ send, settings, backend, replyTo }: CanvasParts): PrepareCanvas {
   const sendOne = ({ task, args, kwargs, options }: PlannedTask, extra: SendOptions): Promise<unknown> =>
     send(task, args, kwargs, { ...readSendOptions(options), ...extra })
 
   return (data, call, extra = {}) => {
-    const plan = planCall(data, call, { newId: randomUUID, replyTo })
+    const freezer = { newId: randomUUID, replyTo, errbackReach: errbackReach(settings) }
+    const plan = planCall(data, call, freezer)
     let isAnnounced = false
     let left = plan.tasks
 
@@ -67,4 +71,9 @@ export function createPrepareCanvas({ send, backend, replyTo }: CanvasParts): Pr
       },
     }
   }
+}
+
+/** How far the errbacks of a chord go. */
+export function errbackReach({ taskAllowErrorCbOnChordHeader }: Settings): ErrbackReach {
+  return taskAllowErrorCbOnChordHeader ? 'header' : 'chords'
 }

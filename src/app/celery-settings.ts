@@ -119,6 +119,8 @@ export interface CelerySettings {
   readonly taskTrackStarted?: boolean | undefined
   /** `task_inherit_parent_priority`: what follows a task, or is called within it, is sent with its priority. @default false */
   readonly taskInheritParentPriority?: boolean | undefined
+  /** `task_allow_error_cb_on_chord_header`: errbacks of a chord are those of each task of its header, too. @default false */
+  readonly taskAllowErrorCbOnChordHeader?: boolean | undefined
   /** `task_acks_late`: acknowledge after the result is stored. @default true; Celery's is false */
   readonly taskAcksLate?: boolean | undefined
   /**

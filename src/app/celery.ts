@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createPrepareCanvas, type PrepareCanvas } from './apply-canvas.js'
+import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
 import { createBackend, createBroker } from './transports.js'
 import { createLogicalClock } from '../logical-clock.js'
 import { createFailoverNews } from '../redis/watch-failover.js'
@@ -27,7 +27,7 @@ import type { Schedule } from '../schedules/schedule.js'
 import {
   createSignature,
   signatureFrom,
-  type Launch,
+  type Owner,
   type Signature,
   type SignatureParts,
 } from '../canvas/signature.js'
@@ -145,7 +145,7 @@ export class Celery {
       name,
       pack: registered.pack,
       send: this.#call,
-      launch: this.#launch,
+      owner: this.#owner,
     })
   }
 
@@ -157,7 +157,7 @@ export class Celery {
       name,
       pack: (args, kwargs = {}) => ({ args, kwargs }),
       send: this.#call,
-      launch: this.#launch,
+      owner: this.#owner,
     })
   }
 
@@ -170,7 +170,7 @@ export class Celery {
     task: string | object,
     parts: SignatureParts = {},
   ): Signature<unknown, Result, AsyncResult<Result>> {
-    return createSignature(signatureFrom(task, parts), this.#launch)
+    return createSignature(signatureFrom(task, parts), this.#owner)
   }
 
   /** Tasks registered here, by name. */
@@ -298,16 +298,23 @@ export class Celery {
     return result
   }
 
-  readonly #launch: Launch = async (data, call) => {
-    const prepared = this.#canvas()(data, call)
-    await prepared.send()
-    noteChild(tupleOf(firstOf(prepared.result)))
-    return fromTuple(tupleOf(prepared.result), this.backend)
+  readonly #owner: Owner = {
+    launch: async (data, call) => {
+      const prepared = this.#canvas()(data, call)
+      await prepared.send()
+      noteChild(tupleOf(firstOf(prepared.result)))
+      return fromTuple(tupleOf(prepared.result), this.backend)
+    },
+    errbackReach: () => errbackReach(this.settings),
   }
 
   #canvas(): PrepareCanvas {
-    const { backend } = this
-    return (this.#prepare ??= createPrepareCanvas({ send: this.#sender(), backend, replyTo: this.#replyTo }))
+    return (this.#prepare ??= createPrepareCanvas({
+      send: this.#sender(),
+      settings: this.settings,
+      backend: this.backend,
+      replyTo: this.#replyTo,
+    }))
   }
 
   #sender(): SendTask {

@@ -146,6 +146,7 @@ export const settingsSchema = z.strictObject(
     taskStoreErrorsEvenIfIgnored: flag.default(false),
     taskTrackStarted: flag.default(false),
     taskInheritParentPriority: flag.default(false),
+    taskAllowErrorCbOnChordHeader: flag.default(false),
     taskAcksLate: flag.default(true),
     taskAcksOnFailureOrTimeout: flag.default(true),
     taskRejectOnWorkerLost: flag.default(true),

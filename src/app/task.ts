@@ -1,5 +1,5 @@
 import { chunksData, mapData, starmapData } from '../canvas/map.js'
-import { createSignature, type Launch, type PartialCall, type Signature } from '../canvas/signature.js'
+import { createSignature, type Owner, type PartialCall, type Signature } from '../canvas/signature.js'
 import { taskData } from '../canvas/signature-data.js'
 import type { GroupHandle, LastOf, RoomFor } from '../canvas/signature-types.js'
 import type { AsyncResult } from '../results/async-result.js'
@@ -46,11 +46,11 @@ export interface TaskParts {
   readonly name: string
   readonly pack: RegisteredTask['pack']
   readonly send: SendTask
-  readonly launch: Launch
+  readonly owner: Owner
 }
 
 export function createTask<Args extends readonly unknown[], Result>(parts: TaskParts): Task<Args, Result> {
-  const { name, pack, send, launch } = parts
+  const { name, pack, send, owner } = parts
   const packed = (args: readonly unknown[]): PartialCall => (args.length === 0 ? {} : pack(args))
   const itself = taskData(name)
   return {
@@ -63,14 +63,14 @@ export function createTask<Args extends readonly unknown[], Result>(parts: TaskP
       const call = pack(args ?? [], kwargs)
       return (await send(name, call.args, call.kwargs, options)) as AsyncResult<Result>
     },
-    s: (...args) => createSignature(taskData(name, packed(args)), launch),
-    si: (...args) => createSignature(taskData(name, { ...pack(args), immutable: true }), launch),
+    s: (...args) => createSignature(taskData(name, packed(args)), owner),
+    si: (...args) => createSignature(taskData(name, { ...pack(args), immutable: true }), owner),
     signature: (call) =>
-      createSignature(taskData(name), launch)
+      createSignature(taskData(name), owner)
         .clone(call)
         .set({ immutable: call.immutable ?? false }) as never,
-    map: (items) => createSignature(mapData(itself, items), launch),
-    starmap: (items) => createSignature(starmapData(itself, items), launch),
-    chunks: (items, size) => createSignature(chunksData(itself, items, size), launch),
+    map: (items) => createSignature(mapData(itself, items), owner),
+    starmap: (items) => createSignature(starmapData(itself, items), owner),
+    chunks: (items, size) => createSignature(chunksData(itself, items, size), owner),
   }
 }

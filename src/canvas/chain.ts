@@ -1,7 +1,8 @@
 import { InvalidSignatureError } from './errors.js'
 import { compose, stepsOf } from './compose.js'
+import type { ErrbackReach } from './links.js'
 import { chainData, isChain, isChord, isGroup, tasksOf, type SignatureData } from './signature-data.js'
-import { createSignature, launchOf, signatureData, type Signature } from './signature.js'
+import { createSignature, ownerOf, reachOf, signatureData, type Signature } from './signature.js'
 import type { AcceptedBy, AnySignature, First, HandleOf, Last, ResultOf, Steps } from './signature-types.js'
 
 /**
@@ -20,15 +21,17 @@ export function chain(...given: readonly unknown[]): Signature<unknown> {
   const steps = listOf(given)
   if (steps.length === 0) throw new InvalidSignatureError('chain: expected signatures, got none')
   const data = steps.map((step, i) => signatureData(step, `chain: step ${i + 1}`))
-  const composed = compose(data)
+  const owner = ownerOf(steps)
+  const reach = reachOf(owner)
+  const composed = compose(data, reach)
   // In Celery, what begins with a group is that, or the chord which it becomes; all else is a chain.
-  const isPart = isChain(composed) || isGroup(composed) || (isChord(composed) && beginsWithGroup(data))
-  return createSignature(isPart ? composed : chainData([composed]), launchOf(steps))
+  const isPart = isChain(composed) || isGroup(composed) || (isChord(composed) && beginsWithGroup(data, reach))
+  return createSignature(isPart ? composed : chainData([composed]), owner)
 }
 
-function beginsWithGroup(steps: readonly SignatureData[]): boolean {
+function beginsWithGroup(steps: readonly SignatureData[], reach: ErrbackReach): boolean {
   const [first] = steps
-    .flatMap((step) => stepsOf([step]))
+    .flatMap((step) => stepsOf([step], reach))
     .filter((step) => !isGroup(step) || tasksOf(step).length > 0)
   return first !== undefined && isGroup(first)
 }

@@ -2,7 +2,7 @@ import { describeValue } from '../errors.js'
 import { InvalidSignatureError } from './errors.js'
 import { chordData, isGroup, tasksOf, type SignatureData } from './signature-data.js'
 import { unchunked } from './map.js'
-import { createSignature, launchOf, signatureData, type Signature } from './signature.js'
+import { createSignature, ownerOf, signatureData, type Signature } from './signature.js'
 import type {
   AcceptedBy,
   AnySignature,
@@ -34,7 +34,7 @@ export function chord(header: unknown, body: unknown): Signature {
   const members = Array.isArray(header) ? (header as readonly unknown[]) : [header]
   return createSignature(
     chordData(headerData(header), unchunked(signatureData(body, 'chord: body'))),
-    launchOf([...members, body]),
+    ownerOf([...members, body]),
   )
 }
 

@@ -19,7 +19,7 @@ import {
   type SignatureData,
 } from './signature-data.js'
 import { unchunked } from './map.js'
-import { linkTo, linkErrorTo, signaturesIn } from './links.js'
+import { linkTo, linkErrorTo, signaturesIn, type ErrbackReach } from './links.js'
 
 /**
  * One signature that runs the given ones in their order. A single one stays what it is; a chain that begins with a chord
@@ -27,17 +27,17 @@ import { linkTo, linkErrorTo, signaturesIn } from './links.js'
  *
  * @param parts - at least one.
  */
-export function compose(parts: readonly SignatureData[]): SignatureData {
-  const steps = stepsOf(parts)
+export function compose(parts: readonly SignatureData[], reach: ErrbackReach): SignatureData {
+  const steps = stepsOf(parts, reach)
   const [only] = steps
   if (only === undefined || steps.length > 1) return chainData(steps)
   return isChord(only) && parts.some(isChain) ? chainData(steps) : only
 }
 
 /** The steps of a chain of the given parts. Only the last of them may be a group, and a chord only follows a chord. */
-export function stepsOf(parts: readonly SignatureData[]): SignatureData[] {
+export function stepsOf(parts: readonly SignatureData[], reach: ErrbackReach): SignatureData[] {
   const steps: SignatureData[] = []
-  for (const part of parts) append(steps, part)
+  for (const part of parts) append(steps, part, reach)
   // A chain of nothing but empty groups has their empty result.
   const [first] = parts
   return steps.length === 0 && first !== undefined && isGroup(first) ? [first] : steps
@@ -49,11 +49,11 @@ export function stepsOf(parts: readonly SignatureData[]): SignatureData[] {
  *
  * @param step - frozen, so that its parts know their places.
  */
-export function unrolled(step: SignatureData): readonly SignatureData[] {
+export function unrolled(step: SignatureData, reach: ErrbackReach): readonly SignatureData[] {
   if (!isChord(step)) return [step]
   const body = bodyOf(step)
   if (!isChain(body) || PLACES.some((name) => isGiven(body.options[name]))) return [step]
-  const [first, ...others] = unchained(body)
+  const [first, ...others] = unchained(body, reach)
   if (first === undefined || isGroup(first)) return [step]
   const { task_id: _id, link: _link, link_error: _linkError, ...options } = body.options
   return [withKwargs(step, { body: withOptions(first, options) }), ...others]
@@ -62,47 +62,47 @@ export function unrolled(step: SignatureData): readonly SignatureData[] {
 /** Options of a chain that are about its end. */
 const PLACES = ['chain', 'chord', 'group_id', 'group_index']
 
-function append(steps: SignatureData[], given: SignatureData): void {
+function append(steps: SignatureData[], given: SignatureData, reach: ErrbackReach): void {
   const part = unchunked(given)
   if (isChain(part)) {
-    for (const step of unchained(part)) append(steps, step)
+    for (const step of unchained(part, reach)) append(steps, step, reach)
     return
   }
   if (isGroup(part)) {
     const [only, ...others] = tasksOf(part)
     if (only === undefined) return
     if (others.length === 0) {
-      append(steps, only)
+      append(steps, only, reach)
       return
     }
   }
   const last = steps.at(-1)
   if (last !== undefined && isGroup(last)) {
-    steps[steps.length - 1] = upgrade(last, part)
+    steps[steps.length - 1] = upgrade(last, part, reach)
   } else if (last !== undefined && isChord(last) && !isChord(part)) {
-    steps[steps.length - 1] = withKwargs(last, { body: compose([bodyOf(last), part]) })
+    steps[steps.length - 1] = withKwargs(last, { body: compose([bodyOf(last), part], reach) })
   } else {
     steps.push(part)
   }
 }
 
 /** A group that something follows is the header of a chord. Its options were for its members, not for the body. */
-function upgrade(group: SignatureData, body: SignatureData): SignatureData {
+function upgrade(group: SignatureData, body: SignatureData, reach: ErrbackReach): SignatureData {
   const { task_id: id, link: _link, link_error: _linkError, ...options } = group.options
   const errbacks = signaturesIn(group.options, 'link_error')
-  const header = tasksOf(group).map((task) => withOptions(linkErrorTo(task, errbacks), options))
+  const header = tasksOf(group).map((task) => withOptions(linkErrorTo(task, errbacks, reach), options))
   return chordData(header, body, id === undefined ? {} : { task_id: id })
 }
 
 /** The steps of a chain; its links go to the last one, its errbacks to each. */
-export function unchained(chain: SignatureData): readonly SignatureData[] {
+export function unchained(chain: SignatureData, reach: ErrbackReach): readonly SignatureData[] {
   const callbacks = signaturesIn(chain.options, 'link')
   const errbacks = signaturesIn(chain.options, 'link_error')
   const steps = tasksOf(chain)
   if (callbacks.length === 0 && errbacks.length === 0) return steps
   return steps.map((step, i) => {
     const linked = i === steps.length - 1 ? linkTo(step, callbacks) : step
-    return linkErrorTo(linked, errbacks)
+    return linkErrorTo(linked, errbacks, reach)
   })
 }
 

@@ -3,6 +3,7 @@
  * repeated message is the same task (wire protocol, sections 11.2 and 12.3). An id that is there stays.
  */
 import { stepsOf, unrolled } from './compose.js'
+import type { ErrbackReach } from './links.js'
 import {
   bodyOf,
   groupData,
@@ -44,6 +45,7 @@ export interface Freezer {
   readonly newId: () => string
   /** Where a sender of Celery's `rpc://` waits for replies; named in each message, as by Python. */
   readonly replyTo: string
+  readonly errbackReach: ErrbackReach
 }
 
 export function freeze(data: SignatureData, place: Place, freezer: Freezer): Frozen {
@@ -62,7 +64,10 @@ export function freezeSteps(
   frozen.forEach(({ result }, i) => {
     firstOf(result).parent = frozen[i - 1]?.result
   })
-  return { steps: frozen.flatMap(({ data }) => unrolled(data)), result: (frozen.at(-1) as Frozen).result }
+  return {
+    steps: frozen.flatMap(({ data }) => unrolled(data, freezer.errbackReach)),
+    result: (frozen.at(-1) as Frozen).result,
+  }
 }
 
 /** Those members of a group that are tasks, groups in it taken apart in Celery's order: inner ones in reverse. */
@@ -71,14 +76,14 @@ export function freezeMembers(members: readonly SignatureData[], place: Place, f
   const stack = members.toReversed()
   for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
     if (isGroup(member)) stack.push(...tasksOf(member))
-    else if (!isEmptyChain(member))
+    else if (!isEmptyChain(member, freezer))
       frozen.push(freeze(member, { ...place, groupIndex: frozen.length }, freezer))
   }
   return frozen
 }
 
-export function isEmptyChain(data: SignatureData): boolean {
-  return isChain(data) && stepsOf([data]).length === 0
+export function isEmptyChain(data: SignatureData, { errbackReach }: Freezer): boolean {
+  return isChain(data) && stepsOf([data], errbackReach).length === 0
 }
 
 /** The id of the group that a chord's header is, where it has one. */
@@ -114,7 +119,7 @@ function textIn(options: Options, name: string): string | undefined {
 
 /** The chain keeps its links: whoever runs it attaches them. */
 function freezeChain(data: SignatureData, place: Place, freezer: Freezer): Frozen {
-  const steps = stepsOf(tasksOf(data))
+  const steps = stepsOf(tasksOf(data), freezer.errbackReach)
   const taskId = textIn(data.options, 'task_id') ?? place.taskId
   if (steps.length === 0) return { data, result: { id: taskId ?? freezer.newId() } }
   const { steps: tasks, result } = freezeSteps(steps, { ...place, taskId }, freezer)

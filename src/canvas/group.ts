@@ -1,7 +1,7 @@
 import { listOf } from './chain.js'
 import { groupData, isGroup, tasksOf } from './signature-data.js'
 import { unchunked } from './map.js'
-import { createSignature, launchOf, signatureData, type Signature } from './signature.js'
+import { createSignature, ownerOf, signatureData, type Signature } from './signature.js'
 import type { AcceptedBy, AnySignature, GroupHandle, ResultsOf } from './signature-types.js'
 
 /**
@@ -21,5 +21,5 @@ export function group(...given: readonly unknown[]): unknown {
   const data = members.map((member, i) => unchunked(signatureData(member, `group: member ${i + 1}`)))
   const [only] = data
   const tasks = only !== undefined && data.length === 1 && isGroup(only) ? tasksOf(only) : data
-  return createSignature(groupData(tasks), launchOf(members))
+  return createSignature(groupData(tasks), ownerOf(members))
 }

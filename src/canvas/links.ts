@@ -2,10 +2,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
   bodyOf,
+  headerOf,
   isChord,
   isGiven,
   isGroup,
   tasksOf,
+  withHeader,
   withKwargs,
   withOptions,
   type Options,
@@ -33,13 +35,26 @@ export function linkTo(data: SignatureData, callbacks: readonly SignatureData[])
   return withKwargs(data, { tasks: [linkTo(first, immutable), ...others] })
 }
 
+/**
+ * How far errbacks of a chord go: to its body only; also to chords in its header, as of Celery's `link_error`; to all
+ * tasks of its header (Celery's `task_allow_error_cb_on_chord_header`).
+ */
+export type ErrbackReach = 'body' | 'chords' | 'header'
+
 /** Have errbacks follow a failure: of a task, of any step of a chain, of any member of a group, of a chord's body. */
-export function linkErrorTo(data: SignatureData, errbacks: readonly SignatureData[]): SignatureData {
+export function linkErrorTo(
+  data: SignatureData,
+  errbacks: readonly SignatureData[],
+  reach: ErrbackReach,
+): SignatureData {
   if (errbacks.length === 0) return data
-  if (isChord(data)) return withKwargs(data, { body: linkErrorTo(bodyOf(data), errbacks) })
-  if (isGroup(data))
-    return withKwargs(data, { tasks: tasksOf(data).map((task) => linkErrorTo(task, errbacks)) })
-  return appended(data, 'link_error', errbacks)
+  const linked = (each: SignatureData): SignatureData => linkErrorTo(each, errbacks, reach)
+  if (isGroup(data)) return withKwargs(data, { tasks: tasksOf(data).map(linked) })
+  if (!isChord(data)) return appended(data, 'link_error', errbacks)
+  const withBody = withKwargs(data, { body: linked(bodyOf(data)) })
+  if (reach === 'body') return withBody
+  const header = headerOf(data).map((each) => (reach === 'header' || isChord(each) ? linked(each) : each))
+  return withHeader(withBody, header)
 }
 
 /** What is there already is not added again. */

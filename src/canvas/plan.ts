@@ -64,7 +64,7 @@ export interface Plan {
 export function planCall(value: unknown, call: PartialCall, freezer: Freezer): Plan {
   const planner = createPlanner(freezer)
   const data = readSignatureData(value)
-  if (isEmptyChain(data)) throw new InvalidSignatureError('a chain without a task cannot be sent')
+  if (isEmptyChain(data, freezer)) throw new InvalidSignatureError('a chain without a task cannot be sent')
   const result = planner.apply(data, call)
   return { ...planner.plan, result }
 }
@@ -80,6 +80,7 @@ interface Planner {
 }
 
 function createPlanner(freezer: Freezer): Planner {
+  const { errbackReach } = freezer
   const tasks: PlannedTask[] = []
   const chords: { groupId: string; size: number }[] = []
   const headers: ResultNode[] = []
@@ -106,9 +107,9 @@ function createPlanner(freezer: Freezer): Planner {
     const errbacks = signaturesIn(merged, 'link_error')
     const callbacks = signaturesIn(merged, 'link')
     const place = { taskId: task_id, groupId: group_id, groupIndex: group_index, chord } as Place
-    const frozen = freezeSteps(stepsOf(tasksOf(data)), place, freezer)
+    const frozen = freezeSteps(stepsOf(tasksOf(data), errbackReach), place, freezer)
     const [first, ...others] = frozen.steps.map((step, i) =>
-      linkErrorTo(i === frozen.steps.length - 1 ? linkTo(step, callbacks) : step, errbacks),
+      linkErrorTo(i === frozen.steps.length - 1 ? linkTo(step, callbacks) : step, errbacks, errbackReach),
     ) as [SignatureData, ...SignatureData[]]
     const chain = [...((after as readonly SignatureData[] | null) ?? []), ...others.reverse()]
     const applied = apply(first, {
@@ -121,7 +122,11 @@ function createPlanner(freezer: Freezer): Planner {
   const applyGroup = (given: SignatureData, call: PartialCall): ResultNode => {
     const { link, link_error, ...callOptions } = call.options ?? {}
     const links = { link, link_error }
-    const data = linkErrorTo(linkTo(given, signaturesIn(links, 'link')), signaturesIn(links, 'link_error'))
+    const data = linkErrorTo(
+      linkTo(given, signaturesIn(links, 'link')),
+      signaturesIn(links, 'link_error'),
+      errbackReach,
+    )
     const {
       task_id,
       group_index: _index,
@@ -137,7 +142,7 @@ function createPlanner(freezer: Freezer): Planner {
           applyMembers(tasksOf(member))
           return
         }
-        if (isEmptyChain(member)) return
+        if (isEmptyChain(member, freezer)) return
         const frozen = freeze(member, { groupId, groupIndex }, freezer)
         const applied = apply(frozen.data, { ...argumentsFor(data, call), options: placed })
         children.push(applied.children === undefined ? frozen.result : applied)
@@ -186,6 +191,7 @@ function createPlanner(freezer: Freezer): Planner {
     const linked = linkErrorTo(
       linkTo(bodyOf(data), signaturesIn(merged, 'link')),
       signaturesIn(merged, 'link_error'),
+      'body',
     )
     const later = [after, linked.options['chain']].flatMap(
       (chain) => (chain as readonly SignatureData[] | null) ?? [],

@@ -34,6 +34,13 @@ export function headerOf(data: SignatureData): readonly SignatureData[] {
   return isList(header) ? (header as readonly SignatureData[]) : tasksOf(header as SignatureData)
 }
 
+export function withHeader(chord: SignatureData, members: readonly SignatureData[]): SignatureData {
+  const { header } = chord.kwargs
+  return withKwargs(chord, {
+    header: isList(header) ? members : withKwargs(header as SignatureData, { tasks: members }),
+  })
+}
+
 export function bodyOf(data: SignatureData): SignatureData {
   return data.kwargs['body'] as SignatureData
 }

@@ -1,7 +1,7 @@
 import { describeValue } from '../errors.js'
 import { compose } from './compose.js'
 import { InvalidSignatureError } from './errors.js'
-import { linkErrorTo, linkTo } from './links.js'
+import { linkErrorTo, linkTo, type ErrbackReach } from './links.js'
 import { wireOptionName } from './option-names.js'
 import {
   bodyOf,
@@ -31,8 +31,12 @@ export interface SignatureParts extends PartialCall {
   readonly immutable?: boolean
 }
 
-/** Sends a signature; what it resolves with is the handle of the signature's type. */
-export type Launch = (data: SignatureData, call: PartialCall) => Promise<unknown>
+/** Whose a signature is: an app's. */
+export interface Owner {
+  /** Sends a signature; what it resolves with is the handle of the signature's type. */
+  readonly launch: (data: SignatureData, call: PartialCall) => Promise<unknown>
+  readonly errbackReach: () => ErrbackReach
+}
 
 declare const types: unique symbol
 
@@ -108,9 +112,9 @@ class CanvasSignature {
   readonly subtask_type: string | null
   readonly immutable: boolean
   readonly #data: SignatureData
-  readonly #launch: Launch | undefined
+  readonly #owner: Owner | undefined
 
-  constructor(data: SignatureData, launch: Launch | undefined) {
+  constructor(data: SignatureData, owner: Owner | undefined) {
     this.task = data.task
     this.args = data.args
     this.kwargs = data.kwargs
@@ -118,15 +122,15 @@ class CanvasSignature {
     this.subtask_type = data.subtask_type
     this.immutable = data.immutable
     this.#data = data
-    this.#launch = launch
+    this.#owner = owner
   }
 
   static dataOf(value: object): SignatureData | undefined {
     return #data in value ? value.#data : undefined
   }
 
-  static launchOf(value: object): Launch | undefined {
-    return #launch in value ? value.#launch : undefined
+  static ownerOf(value: object): Owner | undefined {
+    return #owner in value ? value.#owner : undefined
   }
 
   set({ immutable, ...options }: SignatureOptions): CanvasSignature {
@@ -147,7 +151,7 @@ class CanvasSignature {
   }
 
   linkError(...errbacks: readonly AnySignature[]): CanvasSignature {
-    return this.#with(linkErrorTo(this.#data, errbacks.map(namedData('linkError'))))
+    return this.#with(linkErrorTo(this.#data, errbacks.map(namedData('linkError')), reachOf(this.#owner)))
   }
 
   onError(...errbacks: readonly AnySignature[]): CanvasSignature {
@@ -156,8 +160,9 @@ class CanvasSignature {
 
   then(next: unknown, refuse?: unknown): CanvasSignature | Promise<void> {
     if (typeof next !== 'function') {
-      const data = compose([this.#data, signatureData(next, 'then')])
-      return new CanvasSignature(data, launchOf([this, next]))
+      const owner = ownerOf([this, next])
+      const data = compose([this.#data, signatureData(next, 'then')], reachOf(owner))
+      return new CanvasSignature(data, owner)
     }
     // Called by `await`, or with a promise's callbacks: a mistake that would else go unnoticed for ever.
     const error = new InvalidSignatureError(
@@ -167,13 +172,13 @@ class CanvasSignature {
   }
 
   async applyAsync({ args, kwargs, ...options }: ApplyCall = {}): Promise<unknown> {
-    if (this.#launch === undefined) {
+    if (this.#owner === undefined) {
       throw new InvalidSignatureError(
         `the signature of ${this.task} belongs to no app: make it with task.s() or app.signature()`,
       )
     }
     const call = { options: wireOptions(options), ...(args && { args }), ...(kwargs && { kwargs }) }
-    return this.#launch(this.#data, call)
+    return this.#owner.launch(this.#data, call)
   }
 
   delay(...args: readonly unknown[]): Promise<unknown> {
@@ -185,7 +190,7 @@ class CanvasSignature {
   }
 
   #with(data: SignatureData): CanvasSignature {
-    return new CanvasSignature(data, this.#launch)
+    return new CanvasSignature(data, this.#owner)
   }
 }
 
@@ -219,21 +224,25 @@ export function signatureFrom(task: string | object, parts: SignatureParts = {})
   return taskData(task, { args, kwargs, options: wireOptions(options), immutable })
 }
 
-/** @param launch - sends it; undefined where it belongs to no app. */
+/** @param owner - undefined where it belongs to no app. */
 export function createSignature<Previous, Result, Handle>(
   data: SignatureData,
-  launch: Launch | undefined,
+  owner: Owner | undefined,
 ): Signature<Previous, Result, Handle> {
-  return new CanvasSignature(data, launch) as unknown as Signature<Previous, Result, Handle>
+  return new CanvasSignature(data, owner) as unknown as Signature<Previous, Result, Handle>
 }
 
-/** What sends the first of some signatures that belongs to an app. */
-export function launchOf(parts: readonly unknown[]): Launch | undefined {
+/** Whose the first of some signatures is that belongs to an app. */
+export function ownerOf(parts: readonly unknown[]): Owner | undefined {
   for (const part of parts) {
-    const launch = typeof part === 'object' && part !== null ? CanvasSignature.launchOf(part) : undefined
-    if (launch !== undefined) return launch
+    const owner = typeof part === 'object' && part !== null ? CanvasSignature.ownerOf(part) : undefined
+    if (owner !== undefined) return owner
   }
   return undefined
+}
+
+export function reachOf(owner: Owner | undefined): ErrbackReach {
+  return owner?.errbackReach() ?? 'chords'
 }
 
 /** What is a signature here as data; anything else as it is. */

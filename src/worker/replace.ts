@@ -1,7 +1,7 @@
 import { compose } from '../canvas/compose.js'
 import { InvalidSignatureError } from '../canvas/errors.js'
 import { isChain, isGroup, taskData, tasksOf, withKwargs, withOptions } from '../canvas/signature-data.js'
-import { linkErrorTo, linkTo } from '../canvas/links.js'
+import { linkErrorTo, linkTo, type ErrbackReach } from '../canvas/links.js'
 import type { PartialCall } from '../canvas/signature.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { TaskMessage } from '../serialization/task-message.js'
@@ -12,7 +12,7 @@ import type { TaskMessage } from '../serialization/task-message.js'
  *
  * @throws InvalidSignatureError for one that is a part of a chord already, or has no task.
  */
-export function replacement(message: TaskMessage, data: SignatureData): SignatureData {
+export function replacement(message: TaskMessage, data: SignatureData, reach: ErrbackReach): SignatureData {
   if (data.options['chord'] !== undefined) {
     throw new InvalidSignatureError(`replace: ${data.task} is a part of a chord already`)
   }
@@ -20,12 +20,14 @@ export function replacement(message: TaskMessage, data: SignatureData): Signatur
     throw new InvalidSignatureError('replace: the chain has no task')
   const last = isChain(data) ? tasksOf(data).at(-1) : data
   const isPlural = last !== undefined && isGroup(last)
-  const single = isPlural ? compose([data, taskData('celery.accumulate', { kwargs: { index: 0 } })]) : data
+  const single = isPlural
+    ? compose([data, taskData('celery.accumulate', { kwargs: { index: 0 } })], reach)
+    : data
   const nesting = { replaced_task_nesting: message.replacedTaskNesting + 1 }
   const nested = isChain(single)
     ? withKwargs(single, { tasks: tasksOf(single).map((task) => withOptions(task, nesting)) })
     : withOptions(single, nesting)
-  return linkErrorTo(linkTo(nested, message.callbacks), message.errbacks)
+  return linkErrorTo(linkTo(nested, message.callbacks), message.errbacks, reach)
 }
 
 /** The place that a replacement takes: the task's id, chain, group and chord. */

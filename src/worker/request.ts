@@ -1,6 +1,7 @@
 import { formatResultMeta, type OutgoingResultMeta } from '../serialization/result-meta.js'
 import { serializerNamed, type Serializer } from '../serialization/serializers.js'
 import { EXCEPTION_STATES } from '../serialization/states.js'
+import { errbackReach } from '../app/apply-canvas.js'
 import { addToChord, type AddToChordParts } from './add-to-chord.js'
 import { replacement } from './replace.js'
 import { signatureData } from '../canvas/signature.js'
@@ -52,7 +53,8 @@ export function createContext({ message, task }: Request, parts: ContextParts): 
       await store(storedResult(message, settings, hostname, { status: state, result: info }, task))
     },
     retry: (options) => retry(message, task, options),
-    replace: (signature) => new Replace(replacement(message, signatureData(signature, 'replace'))),
+    replace: (signature) =>
+      new Replace(replacement(message, signatureData(signature, 'replace'), errbackReach(settings))),
     addToChord: (signature) => addToChord(message, signatureData(signature, 'addToChord'), parts),
     ignore: () => new Ignore(),
     reject: (reason, options = { requeue: false }) => new Reject(reason, options),

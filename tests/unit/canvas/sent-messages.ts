@@ -57,15 +57,16 @@ export async function sentBy(
     return Promise.resolve()
   }
   const replyTo = '574124b9-4ec9-3559-9c60-1fd55dee79df'
+  const settings = resolveSettings({})
   const send = createSender({
-    settings: resolveSettings({}),
+    settings,
     broker: { publish } as unknown as Broker,
     backend: recording,
     replyTo,
     signals: createSignalBus(() => silentLog),
     taskOptions: () => undefined,
   })
-  const prepare = createPrepareCanvas({ send, backend: recording, replyTo })
+  const prepare = createPrepareCanvas({ send, settings, backend: recording, replyTo })
   const prepared = prepare(signature, { args, options: wireOptions(options) })
   await prepared.send()
   return { messages: texts.map(readMessage), texts, chords, result: prepared.result }

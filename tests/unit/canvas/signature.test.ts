@@ -106,6 +106,34 @@ describe('a signature', () => {
   })
 })
 
+describe('errbacks of a chord', () => {
+  const errback = signature('told')
+  /** The tasks that have the errback, by their arguments. */
+  const linked = (canvas: AnySignature): unknown[] => {
+    const found: unknown[] = []
+    const visit = (data: SignatureData): void => {
+      if (data.options['link_error'] !== undefined) found.push(data.args[0])
+      const { header = [], body, tasks = [] } = data.kwargs as { readonly [name: string]: SignatureData[] }
+      ;[...header, ...tasks, ...(body === undefined ? [] : [body].flat())].forEach(visit)
+    }
+    visit(canvas.toJSON() as SignatureData)
+    return found.sort()
+  }
+
+  it('are those of its body, and of chords in its header', () => {
+    const inner = chord([task.s(1), task.s(2)], task.s('inner'))
+    expect(linked(chord([inner, task.s(3)], task.s('body')).linkError(errback))).toEqual(['body', 'inner'])
+  })
+
+  it('are those of its header, too, with taskAllowErrorCbOnChordHeader', () => {
+    const told = new Celery('told', { taskAllowErrorCbOnChordHeader: true }).remoteTask('t')
+    const inner = chord([told.s(1), told.s(2)], told.s(9))
+    expect(linked(chord([inner, told.s(3)], told.s(8)).linkError(errback))).toEqual([1, 2, 3, 8, 9])
+    const plain = chord([told.s(1), told.s(2)], told.s(9).linkError(errback))
+    expect(linked(plain), 'what was linked to the body before').toEqual([9])
+  })
+})
+
 describe('together', () => {
   const read = (canvas: AnySignature): string => shape(canvas as unknown as SignatureData)
 
