@@ -19,6 +19,7 @@ const zones = [
   { target: './src/canvas', from: './src', except: [...ground, './serialization', './results', './canvas'] },
   { target: './src/broker', from: './src', except: [...ground, './serialization', './redis', './broker'] },
   { target: './src/results', from: './src', except: [...ground, './serialization', './redis', './results'] },
+  { target: './src/control', from: './src', except: [...ground, './serialization', './broker', './control'] },
   {
     target: './src/app',
     from: './src',
@@ -30,13 +31,23 @@ const zones = [
       './schedules',
       './broker',
       './results',
+      './control',
       './app',
     ],
   },
   {
     target: './src/worker',
     from: './src',
-    except: [...ground, './serialization', './canvas', './broker', './results', './app', './worker'],
+    except: [
+      ...ground,
+      './serialization',
+      './canvas',
+      './broker',
+      './results',
+      './control',
+      './app',
+      './worker',
+    ],
   },
   {
     target: './src/beat',
@@ -52,6 +63,7 @@ const zones = [
       './redis',
       './broker',
       './results',
+      './control',
       './app',
       './api',
       './index.ts',
@@ -60,7 +72,16 @@ const zones = [
   {
     target: './src/doctor',
     from: './src',
-    except: [...ground, './serialization', './redis', './broker', './results', './app', './doctor'],
+    except: [
+      ...ground,
+      './serialization',
+      './redis',
+      './broker',
+      './results',
+      './control',
+      './app',
+      './doctor',
+    ],
   },
   { target: './src/tasks', from: './src', except: ['./index.ts', './did-you-mean.ts', './tasks'] },
 ]

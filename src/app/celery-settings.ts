@@ -179,6 +179,11 @@ export interface CelerySettings {
   /** Not of Celery: seconds without a sign of life after which a worker's messages are put back. @default 30 */
   readonly workerLease?: number | undefined
 
+  /** `worker_enable_remote_control`: workers obey remote control. @default true */
+  readonly workerEnableRemoteControl?: boolean | undefined
+  /** `control_exchange`: names the exchange of remote control, the same for all peers. @default 'celery' */
+  readonly controlExchange?: string | undefined
+
   /** `timezone`: IANA name, for crontabs. @default 'UTC' */
   readonly timezone?: string | undefined
   /** `beat_schedule`: periodic tasks by name, in Celery's form. @default {} */

@@ -174,6 +174,8 @@ export const settingsSchema = z.strictObject(
     ),
     workerShutdownTimeout: seconds.default(25),
     workerLease: moreThanZero.default(30),
+    workerEnableRemoteControl: flag.default(true),
+    controlExchange: name.default('celery'),
 
     timezone: z
       .string('an IANA time zone')

@@ -5,6 +5,7 @@
  */
 
 import type { Fanout } from './fanout.js'
+import type { Replies } from './replies.js'
 import type { LostDelivery } from '../serialization/earlier-deliveries.js'
 
 /** A message on its way to a queue: the whole envelope (wire protocol, section 2) as JSON text. */
@@ -180,6 +181,8 @@ export interface Broker {
   readonly deadLetters: DeadLetters
   /** Messages to all who listen, beside the queues. */
   readonly fanout: Fanout
+  /** Replies to who has asked by fanout. */
+  readonly replies: Replies
   /** Round trip in milliseconds. */
   ping(timeoutMs: number): Promise<number>
   close(): Promise<void>

@@ -12,6 +12,8 @@ export interface BrokerKeys {
   parked(queue: string): string
   /** The set of an exchange's bindings. */
   binding(exchange: string): string
+  /** The channel of a fanout exchange (section 8). */
+  channel(exchange: string, routingKey: string): string
   /** The list of a queue for one priority step. */
   list(queue: string, step: number): string
   /** All lists of a queue, most urgent first. */
@@ -26,6 +28,8 @@ export interface BrokerKeyOptions {
   readonly unackedKey: string
   readonly unackedIndexKey: string
   readonly unackedMutexKey: string
+  /** Number of the database, which channels have in their names. @default 0 */
+  readonly db?: number
 }
 
 export const DEFAULT_KEY_OPTIONS: BrokerKeyOptions = {
@@ -38,7 +42,7 @@ export const DEFAULT_KEY_OPTIONS: BrokerKeyOptions = {
 }
 
 export function brokerKeys(options: BrokerKeyOptions): BrokerKeys {
-  const { globalKeyprefix: prefix, sep, prioritySteps } = options
+  const { globalKeyprefix: prefix, sep, prioritySteps, db = 0 } = options
   const list = (queue: string, step: number): string =>
     step === 0 ? `${prefix}${queue}` : `${prefix}${queue}${sep}${step}`
   return {
@@ -54,6 +58,8 @@ export function brokerKeys(options: BrokerKeyOptions): BrokerKeys {
     held: (consumerId) => `${prefix}lovage.held.${consumerId}`,
     parked: (queue) => `${prefix}lovage.parked.${queue}`,
     binding: (exchange) => `${prefix}_kombu.binding.${exchange}`,
+    channel: (exchange, routingKey) =>
+      `${prefix}/${db}.${exchange}${routingKey === '' ? '' : `/${routingKey}`}`,
     list,
     lists: (queue) => prioritySteps.map((step) => list(queue, step)),
   }

@@ -1,6 +1,7 @@
 import { createMemoryFanout } from './memory-fanout.js'
 import { createMemoryConsumer, type MemoryMessages } from './memory-consumer.js'
 import { createMemoryDeadLetters } from './memory-dead-letters.js'
+import { createMemoryReplies } from './memory-replies.js'
 import { createMemoryQueues } from './memory-queues.js'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
 import { PublishError } from './errors.js'
@@ -32,6 +33,7 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
     purge: (queue) => Promise.resolve(waiting.purge(queue)),
     deadLetters,
     fanout: createMemoryFanout(),
+    replies: createMemoryReplies(),
     ping: () => Promise.resolve(0),
     close() {
       closed = true

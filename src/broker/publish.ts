@@ -58,9 +58,13 @@ export async function pushMessages(
   return outcomes
 }
 
-/** The member of `_kombu.binding.<queue>` for a queue on the direct exchange of its own name (section 5.3). */
-export function bindingMember(queue: string, sep: string): string {
-  return `${queue}${sep}${sep}${queue}`
+/**
+ * A queue's member of `_kombu.binding.<exchange>` (section 5.3).
+ *
+ * @param routingKey - @default that of a queue on the direct exchange of its own name
+ */
+export function bindingMember(queue: string, sep: string, routingKey = queue): string {
+  return `${routingKey}${sep}${sep}${queue}`
 }
 
 function byList(

@@ -16,6 +16,7 @@ import { createOutbox } from './outbox.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
 import { createRedisFanout } from './redis-fanout.js'
+import { createRedisReplies } from './redis-replies.js'
 import { createSubscriber, type Subscriber } from './subscriber.js'
 import type { Redis } from 'ioredis'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
@@ -39,7 +40,7 @@ const HASH_TAG = /^[^{]*\{[^}]+\}/
  * The broker on Redis: Celery's keys and messages (wire protocol, sections 1 to 9).
  *
  * Opens one connection for commands, and with the first consumer, or listener of fanout, a second one on which the
- * server announces messages.
+ * server announces messages. Who waits for replies of remote control has one more.
  *
  * @throws InvalidRedisOptionsError where the broker is a cluster and the key prefix has no hash tag.
  */
@@ -52,7 +53,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
         `cluster, got ${describeValue(keyOptions.globalKeyprefix)}`,
     )
   }
-  const keys = brokerKeys(keyOptions)
+  const keys = brokerKeys({ ...keyOptions, db: databaseOf(connection) })
   const opened: Redis[] = []
   const open = (purpose: string): Redis => {
     const client = openSingle(connection, purpose, keys.unacked, log)
@@ -75,6 +76,14 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     now: () => performance.now(),
   })
   client.on('ready', () => outbox.flush())
+
+  const replies = createRedisReplies({
+    client,
+    open: () => open('replies'),
+    keys,
+    sep: keyOptions.sep,
+    log,
+  })
 
   return {
     url: redactUrls(connection.url),
@@ -117,15 +126,15 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
       subscriber,
       keys,
       sep: keyOptions.sep,
-      db: databaseOf(connection),
-      globalKeyprefix: keyOptions.globalKeyprefix,
       log,
     }),
+    replies,
 
     ping: (timeoutMs) => roundTripMs(client, timeoutMs),
 
     async close() {
       outbox.close()
+      replies.close()
       await Promise.all(opened.map((each) => closeRedis(each)))
     },
   }

@@ -1,6 +1,7 @@
 import { asGlob, type Fanout, type ListenOptions } from './fanout.js'
 import { isElsewhere, isRefusal } from '../redis/script.js'
 import { PublishError } from './errors.js'
+import { bindingMember } from './publish.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
 import type { Redis } from 'ioredis'
@@ -13,9 +14,6 @@ export interface RedisFanoutOptions {
   readonly subscriber: () => Subscriber
   readonly keys: BrokerKeys
   readonly sep: string
-  /** Number of the broker's database, which channels have in their names. */
-  readonly db: number
-  readonly globalKeyprefix: string
   readonly log: Log
 }
 
@@ -30,10 +28,9 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
   const { client, keys, sep, log } = options
   const listeners = new Set<Listener>()
   let subscriber: Redis | undefined
-  const channelOf = (exchange: string): string => `${options.globalKeyprefix}/${options.db}.${exchange}`
   const binding = ({ exchange, routingKey, queue }: ListenOptions): [key: string, member: string] => [
     keys.binding(exchange),
-    `${routingKey}${sep}${sep}${queue}`,
+    bindingMember(queue, sep, routingKey),
   ]
 
   const subscribe = async (to: Redis, listener: Listener): Promise<void> => {
@@ -74,7 +71,7 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
   return {
     async publish({ exchange, routingKey, envelope }) {
       try {
-        await client.publish(channelOf(exchange) + ending(routingKey), envelope)
+        await client.publish(keys.channel(exchange, routingKey), envelope)
       } catch (error) {
         if (isRefusal(error)) {
           throw new PublishError('PUBLISH_REFUSED', error.message, { mayHaveBeenSent: false, cause: error })
@@ -93,7 +90,8 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
       // Whoever does not wait for it has been told by the log.
       established.catch(() => undefined)
       const { exchange, routingKey } = listenOptions
-      const pattern = escapeGlob(channelOf(exchange)) + ending(asGlob(routingKey))
+      const channel = escapeGlob(keys.channel(exchange, ''))
+      const pattern = routingKey === '' ? channel : `${channel}/${asGlob(routingKey)}`
       const listener: Listener = { ...listenOptions, pattern, established: settle }
       listeners.add(listener)
       void declare(listener)
@@ -112,10 +110,6 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
       }
     },
   }
-}
-
-function ending(routingKey: string): string {
-  return routingKey === '' ? '' : `/${routingKey}`
 }
 
 function escapeGlob(text: string): string {

@@ -41,9 +41,9 @@ export function needsOf(
   const needs: Need[] = connecting(deployment)
   if (uses.includes('broker')) {
     needs.push(...sending(at))
-    if (role === 'worker') needs.push(...working(at))
+    if (role === 'worker') needs.push(...working(at), ...beingControlled(at), ...controlling(at))
     if (role === 'beat') needs.push(...scheduling(at))
-    if (role === 'api' || role === 'operator') needs.push(...counting(at))
+    if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at))
     if (role === 'operator') needs.push(...operating(at), ...examining(at))
   }
   // Beat sends, and asks for no result.
@@ -119,6 +119,32 @@ function working(at: Places): Need[] {
     { command: 'CLIENT CACHING', after: ['YES'], without: slow },
     { command: 'SUBSCRIBE', channels: ['__redis__:invalidate'], without: slow },
   ]
+}
+
+function beingControlled({ controlBinding, controlChannel, replyBinding, replyList }: Places): Need[] {
+  const needs: Need[] = [
+    { command: 'PSUBSCRIBE', channels: [controlChannel] },
+    { command: 'PUNSUBSCRIBE' },
+    ...each('SADD', [controlBinding], ['']),
+    ...each('SREM', [controlBinding], ['']),
+    ...scripts([replyBinding, replyList]),
+    ...each('SISMEMBER', [replyBinding], ['']),
+    ...each('LPUSH', [replyList], ['']),
+    ...each('EXPIRE', [replyList], ['1']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'remote control does not reach it' }))
+}
+
+/** Asking workers, and telling them. */
+function controlling({ controlChannel, replyBinding, replyList }: Places): Need[] {
+  const needs: Need[] = [
+    { command: 'PUBLISH', channels: [controlChannel], after: [''] },
+    ...each('SADD', [replyBinding], ['']),
+    ...each('SREM', [replyBinding], ['']),
+    ...each('BRPOP', [replyList], ['1']),
+    ...each('DEL', [replyList]),
+  ]
+  return needs.map((need) => ({ ...need, without: 'it cannot ask or tell other workers anything' }))
 }
 
 function scheduling({ beatLock, beatEntries }: Places): Need[] {

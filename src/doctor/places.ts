@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { brokerKeys, type BrokerKeyOptions, type BrokerKeys } from '../broker/keys.js'
+import { controlExchanges } from '../control/exchanges.js'
+import { databaseOf } from '../redis/connect.js'
+import { replyQueueName } from '../broker/redis-replies.js'
 import { resultKeys, type ResultKeys } from '../results/keys.js'
 import type { Settings } from '../app/settings.js'
 
@@ -10,6 +13,12 @@ export interface Places {
   readonly parked: readonly string[]
   readonly held: string
   readonly keys: BrokerKeys
+  /** Bindings of those who listen to remote control, and its channel. */
+  readonly controlBinding: string
+  readonly controlChannel: string
+  /** Bindings of those who wait for replies, and the list of one. */
+  readonly replyBinding: string
+  readonly replyList: string
   readonly beatLock: string
   readonly beatEntries: string
   /** Key of a result, and the channel on which it is announced. */
@@ -20,12 +29,16 @@ export interface Places {
   readonly besideGroup: string
 }
 
-type PlaceSettings = Pick<Settings, 'brokerTransportOptions' | 'resultBackendTransportOptions'>
+type PlaceSettings = Pick<
+  Settings,
+  'broker' | 'brokerTransportOptions' | 'resultBackendTransportOptions' | 'controlExchange'
+>
 
 /** Names as processes with these settings use them. */
 export function placesOf(settings: PlaceSettings, queues: readonly string[]): Places {
-  const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
-  return places(options, resultKeys(results.globalKeyprefix), queues, randomUUID())
+  const { resultBackendTransportOptions: results, controlExchange } = settings
+  const options = { ...settings.brokerTransportOptions, db: databaseOf({ url: settings.broker }) }
+  return places(options, resultKeys(results.globalKeyprefix), queues, controlExchange, randomUUID())
 }
 
 /** The same as patterns of an ACL, which cover every consumer and result. */
@@ -33,6 +46,7 @@ export function patternsOf(settings: PlaceSettings, queues: readonly string[]): 
   const { brokerTransportOptions: options, resultBackendTransportOptions: results } = settings
   const escaped = {
     ...options,
+    db: databaseOf({ url: settings.broker }),
     globalKeyprefix: escapePattern(options.globalKeyprefix),
     sep: escapePattern(options.sep),
     unackedKey: escapePattern(options.unackedKey),
@@ -44,22 +58,29 @@ export function patternsOf(settings: PlaceSettings, queues: readonly string[]): 
     task: (id: string) => escapePattern(keys.task('')) + id,
     group: (id: string) => escapePattern(keys.group('')) + id,
   }
-  return places(escaped, resultPatterns, queues.map(escapePattern), '*')
+  const exchange = escapePattern(settings.controlExchange)
+  return places(escaped, resultPatterns, queues.map(escapePattern), exchange, '*')
 }
 
 function places(
   options: BrokerKeyOptions,
   resultNames: Pick<ResultKeys, 'task' | 'group'>,
   queues: readonly string[],
+  controlExchange: string,
   any: string,
 ): Places {
   const keys = brokerKeys(options)
+  const { requests, replies } = controlExchanges(controlExchange)
   return {
     keys,
     lists: queues.flatMap((queue) => keys.lists(queue)),
     bindings: queues.map((queue) => keys.binding(queue)),
     parked: queues.map((queue) => keys.parked(queue)),
     held: keys.held(any),
+    controlBinding: keys.binding(requests),
+    controlChannel: keys.channel(requests, ''),
+    replyBinding: keys.binding(replies),
+    replyList: keys.list(replyQueueName({ exchange: replies, routingKey: any }), 0),
     beatLock: `${options.globalKeyprefix}lovage.beat.lock`,
     beatEntries: `${options.globalKeyprefix}lovage.beat.entries`,
     result: resultNames.task(any),

@@ -91,7 +91,7 @@ async function userOf({ servers }: Subject): Promise<string> {
 }
 
 /** Not to be queued: `EXEC` would carry out all that is, and these others cannot be. */
-const ASKED_ALONE = ['EXEC', 'SUBSCRIBE', 'UNSUBSCRIBE']
+const ASKED_ALONE = ['EXEC', 'SUBSCRIBE', 'PSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE']
 
 /** Names of those that the user may not run. */
 async function deniedOf(
@@ -139,7 +139,10 @@ async function deniedAlone(connection: RedisConnectionOptions, needs: readonly N
       const [command, ...args] = callOf(need)
       try {
         if (command === 'SUBSCRIBE') await client.subscribe(...args)
-        else if (command === 'UNSUBSCRIBE') await client.unsubscribe(...args)
+        else if (command === 'PSUBSCRIBE') await client.psubscribe(...args)
+        // Of all there is, it would be answered only when the other kind of subscriptions is gone, too.
+        else if (command === 'UNSUBSCRIBE') await client.unsubscribe('')
+        else if (command === 'PUNSUBSCRIBE') await client.punsubscribe('')
         else await client.call('EXEC')
       } catch (error) {
         if (isDenial(error)) denied.push(need)

@@ -7,6 +7,7 @@ import {
   readEarlierDeliveries,
   type EarlierDeliveries,
 } from '../../../src/serialization/earlier-deliveries.js'
+import { describeReplies } from './replies-conformance.js'
 import type { Broker, Consumer, DeadLetterLimits, Delivery } from '../../../src/broker/broker.js'
 
 export type MakeBroker = (limits?: DeadLetterLimits) => Promise<Broker>
@@ -56,6 +57,8 @@ async function buryTasks(broker: Broker, ...tasks: string[]): Promise<Consumer> 
 
 /** What every broker does, whatever it is made of. */
 export function describeBroker(makeBroker: MakeBroker): void {
+  describeReplies(makeBroker)
+
   it('hands messages over in the order in which they were sent', async () => {
     const broker = await makeBroker()
     for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)
