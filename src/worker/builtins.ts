@@ -49,9 +49,8 @@ export function withBuiltins({ tasks, prepareCanvas }: BuiltinParts): TaskLookup
     const { id, rootId } = context().request
     const prepared = prepareCanvas(data, call, { parentId: id, rootId })
     await prepared.send()
-    const started = tupleOf(firstOf(prepared.result))
-    noteChild(started)
-    return started
+    noteChild(tupleOf(firstOf(prepared.result)))
+    return tupleOf(prepared.result)
   }
 
   const builtins: Readonly<Record<string, RegisteredTask['run']>> = {
@@ -66,7 +65,8 @@ export function withBuiltins({ tasks, prepareCanvas }: BuiltinParts): TaskLookup
     'celery.group': (args, kwargs, context) => {
       const tasks = kwargs['tasks'] ?? args[0]
       const prefix = kwargs['partial_args'] ?? args[3] ?? []
-      const data = { task: 'celery.group', subtask_type: 'group', kwargs: { tasks } }
+      const options = { task_id: kwargs['group_id'] ?? args[2] }
+      const data = { task: 'celery.group', subtask_type: 'group', kwargs: { tasks }, options }
       return apply(data, { args: prefix as readonly unknown[] }, context)
     },
     'celery.chord': (args, kwargs, context) => {

@@ -11,7 +11,7 @@ import type { Observer, RunEnd } from './observer.js'
 import type { Outcome } from './outcome.js'
 import type { Refusals } from './refusals.js'
 import type { RegisteredTask } from '../app/registered-task.js'
-import type { Retry } from '../app/outcomes.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Settings } from '../app/settings.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { StoredResult } from '../results/result-backend.js'
@@ -102,6 +102,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
     delivery: Delivery | undefined,
     thrown: unknown,
     startedAt: number,
+    children: readonly ResultTuple[] = [],
   ): void | Promise<void> => {
     const { message, task } = request
     tally.failed++
@@ -110,7 +111,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
     const fields = { taskId: message.id, task: message.task, retries: message.retries }
     if (isExpected(task, thrown)) log.info(fields, `${text}, which it may`)
     else log.error({ ...fields, err: thrown }, text)
-    const { results, parts: chordParts } = continuation.afterFailure(request, exception, traceback)
+    const { results, parts: chordParts } = continuation.afterFailure(request, exception, traceback, children)
     const end: RunEnd = { state: 'FAILURE', value: thrown }
     const isBuried = delivery !== undefined && !acksOnFailure(task, settings)
     if (message.errbacks.length === 0 && !isBuried) {
@@ -158,14 +159,14 @@ export function createConclude(parts: ConclusionParts): Conclude {
   const runAgain = (
     request: Request,
     delivery: Delivery | undefined,
-    retry: Retry,
+    { retry, children = [] }: Extract<Outcome, { kind: 'retry' }>,
     startedAt: number,
   ): Promise<void> => {
     tally.retried++
     const end: RunEnd = { state: 'RETRY', value: retry.cause ?? retry, eta: retry.when }
     return (
       messages
-        .recorded(request, continuation.beforeRetry(request, retry))
+        .recorded(request, continuation.beforeRetry(request, retry, children))
         // Before the next run can begin, and be told of.
         .then(() => tell(request, end, startedAt))
         .then(() => continuation.sendRetry(request, retry))
@@ -181,9 +182,9 @@ export function createConclude(parts: ConclusionParts): Conclude {
       case 'success':
         return succeed(request, delivery, outcome, startedAt)
       case 'failure':
-        return fail(request, delivery, outcome.thrown, startedAt)
+        return fail(request, delivery, outcome.thrown, startedAt, outcome.children)
       case 'retry':
-        return runAgain(request, delivery, outcome.retry, startedAt)
+        return runAgain(request, delivery, outcome, startedAt)
       case 'replace':
         return handOver(request, delivery, outcome.signature, startedAt)
       case 'ignore':

@@ -22,19 +22,24 @@ import type { StoredResult } from '../results/result-backend.js'
  * its failure for good. The message itself is settled last, so whatever fails here is repeated, never dropped.
  */
 export interface Continuation {
-  /** @param started - the children of the task that it has sent itself. */
+  /** @param started - here and below: the children of the task that it has sent itself. */
   afterSuccess(
     request: Request,
     value: unknown,
     started: readonly ResultTuple[],
   ): Promise<StoredResult | undefined>
   /** Of the task, and of all that was to follow it. */
-  afterFailure(request: Request, exception: ExceptionObject, traceback: string): Ending
+  afterFailure(
+    request: Request,
+    exception: ExceptionObject,
+    traceback: string,
+    started: readonly ResultTuple[],
+  ): Ending
   callErrbacks(request: Request, failure: Failure): Promise<void>
   /** What takes the place of the task, which leaves no result of its own. */
   sendReplacement(request: Request, signature: SignatureData): Promise<void>
   /** The state RETRY, to be stored before {@link sendRetry}. */
-  beforeRetry(request: Request, retry: Retry): StoredResult[]
+  beforeRetry(request: Request, retry: Retry, started: readonly ResultTuple[]): StoredResult[]
   sendRetry(request: Request, retry: Retry): Promise<void>
 }
 
@@ -65,9 +70,9 @@ export function createContinuation(parts: ContinuationParts): Continuation {
       return storedResult(message, settings, hostname, state, task)
     },
 
-    afterFailure({ message, task }, exception, traceback) {
+    afterFailure({ message, task }, exception, traceback, children) {
       const dateDone = new Date(clock.now())
-      const state = { status: 'FAILURE', result: exception, traceback, dateDone } as const
+      const state = { status: 'FAILURE', result: exception, traceback, children, dateDone } as const
       return failedEnding(message, task, state, settings, hostname)
     },
 
@@ -78,16 +83,15 @@ export function createContinuation(parts: ContinuationParts): Continuation {
       await untilSent(persistence, () => prepared.send())
     },
 
-    beforeRetry({ message, task }, retry) {
+    beforeRetry({ message, task }, retry, children) {
       const { exception, traceback } = describeThrown(retry.cause ?? retry)
       log.info(
         { taskId: message.id, task: message.task, retries: message.retries, when: retry.when },
         `Task ${message.task}[${message.id}] retry: ${exception.exc_type}`,
       )
       if (!keepsErrors(message, task, settings)) return []
-      return [
-        storedResult(message, settings, hostname, { status: 'RETRY', result: exception, traceback }, task),
-      ]
+      const state = { status: 'RETRY', result: exception, traceback, children }
+      return [storedResult(message, settings, hostname, state, task)]
     },
 
     sendRetry: ({ message }, retry) => untilSent(persistence, () => sendRetry(send, message, retry)),

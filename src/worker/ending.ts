@@ -4,6 +4,7 @@ import { waitedFor } from '../canvas/waiting.js'
 import type { ChordPart } from '../results/chords.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
 import type { RegisteredTask } from '../app/registered-task.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Settings } from '../app/settings.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { StoredResult } from '../results/result-backend.js'
@@ -27,6 +28,8 @@ export interface FailedState {
   readonly status: 'FAILURE' | 'REVOKED'
   readonly result: ExceptionObject
   readonly traceback?: string
+  /** What the task had started; not told of what was to follow it. */
+  readonly children?: readonly ResultTuple[]
   readonly dateDone: Date
 }
 
@@ -71,7 +74,7 @@ export function failedEnding(
 ): Ending {
   const isKept = task === undefined ? !message.ignoreResult : keepsErrors(message, task, settings)
   const own = partOf(message, state.status, state.result, settings)
-  const later = endingOf(message.chain, message, state, settings, hostname)
+  const later = endingOf(message.chain, message, { ...state, children: [] }, settings, hostname)
   return {
     results: [...(isKept ? [storedResult(message, settings, hostname, state, task)] : []), ...later.results],
     parts: [...(own === undefined ? [] : [own]), ...later.parts],

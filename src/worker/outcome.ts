@@ -7,15 +7,24 @@ import type { RegisteredTask } from '../app/registered-task.js'
 /** How one execution of a task ended. */
 export type Outcome =
   | { readonly kind: 'success'; readonly value: unknown; readonly children: readonly ResultTuple[] }
-  | { readonly kind: 'failure'; readonly thrown: unknown }
-  | { readonly kind: 'retry'; readonly retry: Retry }
+  | { readonly kind: 'failure'; readonly thrown: unknown; readonly children?: readonly ResultTuple[] }
+  | { readonly kind: 'retry'; readonly retry: Retry; readonly children?: readonly ResultTuple[] }
   | { readonly kind: 'replace'; readonly signature: SignatureData }
   | { readonly kind: 'ignore' }
   | { readonly kind: 'reject'; readonly reason: string; readonly requeue: boolean }
 
-/** The one place where what a task threw becomes an outcome. */
-export function outcomeOfThrown(task: RegisteredTask, retries: number, thrown: unknown): Outcome {
-  if (thrown instanceof Retry) return { kind: 'retry', retry: thrown }
+/**
+ * The one place where what a task threw becomes an outcome.
+ *
+ * @param children - what the task had started by then.
+ */
+export function outcomeOfThrown(
+  task: RegisteredTask,
+  retries: number,
+  thrown: unknown,
+  children: readonly ResultTuple[],
+): Outcome {
+  if (thrown instanceof Retry) return { kind: 'retry', retry: thrown, children }
   if (thrown instanceof Replace) return { kind: 'replace', signature: thrown.signature }
   if (thrown instanceof Ignore) return { kind: 'ignore' }
   if (thrown instanceof Reject) return { kind: 'reject', reason: thrown.message, requeue: thrown.requeue }
@@ -23,7 +32,8 @@ export function outcomeOfThrown(task: RegisteredTask, retries: number, thrown: u
   const maxRetries = options.maxRetries === undefined ? DEFAULT_MAX_RETRIES : options.maxRetries
   if (isAutoretried(options, thrown) && !retriesExhausted(maxRetries, retries)) {
     const countdown = autoretryCountdown(options, retries, Math.random())
-    return { kind: 'retry', retry: new Retry(new Date(Date.now() + countdown * 1000), { cause: thrown }) }
+    const retry = new Retry(new Date(Date.now() + countdown * 1000), { cause: thrown })
+    return { kind: 'retry', retry, children }
   }
-  return { kind: 'failure', thrown }
+  return { kind: 'failure', thrown, children }
 }

@@ -114,7 +114,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       }
       tally.failed++
       try {
-        const { results, parts: chordParts } = continuation.afterFailure(request, exception, '')
+        const { results, parts: chordParts } = continuation.afterFailure(request, exception, '', [])
         await messages.recorded(request, results, chordParts)
         await continuation.callErrbacks(request, { exception, traceback: '' })
       } catch (error) {

@@ -8,6 +8,7 @@ import {
   group,
   InvalidArgumentError,
   type AnySignature,
+  type AsyncResult,
   type Signature,
 } from '../../../src/index.js'
 
@@ -47,6 +48,31 @@ describe('results within tasks', () => {
 })
 
 describe('what a task starts', () => {
+  it('is among its children also where it fails, and while it waits to be retried', async () => {
+    const app = testApp('memory://')
+    const last = app.task('last', () => 1)
+    app.task('fails', async () => {
+      await last.delay()
+      throw new Error('after the start')
+    })
+    app.task('retries', { bind: true }, async (task) => {
+      await last.delay()
+      throw task.retry({ countdown: 3600 })
+    })
+    await using _ = await app.startWorker()
+    for (const [name, state] of [
+      ['fails', 'FAILURE'],
+      ['retries', 'RETRY'],
+    ] as const) {
+      const sent = await app.sendTask(name)
+      for await (const meta of sent) if (meta.status === state) break
+      expect(await sent.state()).toBe(state)
+      const [child, ...others] = await sent.children()
+      expect(others).toEqual([])
+      expect(await (child as AsyncResult).get({ timeout: 20_000 })).toBe(1)
+    }
+  })
+
   it('is among its children, and knows its parent and its root', async () => {
     const app = testApp('memory://', { taskInheritParentPriority: true })
     const who = app.task('who', { bind: true }, ({ request }) => [
