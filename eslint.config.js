@@ -11,6 +11,7 @@ const ground = [
   './log.ts',
   './backoff.ts',
   './did-you-mean.ts',
+  './glob.ts',
 ]
 const zones = [
   { target: './src/serialization', from: './src', except: [...ground, './serialization'] },

@@ -53,6 +53,21 @@ export {
 } from './app/outcomes.js'
 export { InvalidParamsError } from './app/bind-arguments.js'
 export { AsyncResult, type GetOptions } from './results/async-result.js'
+export { isNodeError } from './control/replies.js'
+export type { CommandOptions, ConsumerDeclaration, Control, RevokeOptions } from './control/control.js'
+export type { ControlOptions } from './control/options.js'
+export type { Inspect } from './control/inspect.js'
+export type {
+  Acknowledgement,
+  Hello,
+  NodeError,
+  NodeReplies,
+  QueriedTasks,
+  QueueInfo,
+  ScheduledTask,
+  TaskInfo,
+  WorkerStats,
+} from './control/replies.js'
 export { GroupResult } from './results/group-result.js'
 export { ResultSet } from './results/result-set.js'
 export type { ResultNode, ResultTreeStep } from './results/joining.js'

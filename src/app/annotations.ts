@@ -1,6 +1,6 @@
 import { describeValue, InvalidArgumentError } from '../errors.js'
 import { checkTaskOptions } from './check-task-options.js'
-import { globMatcher } from './glob.js'
+import { globMatcher } from '../glob.js'
 import type { AnyTaskOptions, TaskOptions } from './task-options.js'
 
 /** Decides by code. Undefined or null: the task stays as it is. */

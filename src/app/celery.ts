@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { appControl } from './app-control.js'
 import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
 import { createBackend, createBroker } from './transports.js'
 import { createLogicalClock } from '../logical-clock.js'
@@ -17,6 +18,7 @@ import { AsyncResult, fromTuple, savedGroup } from '../results/async-result.js'
 import { noteChild } from '../results/running-task.js'
 import { ResultSet } from '../results/result-set.js'
 import { silentLog, type Log } from '../log.js'
+import type { Control } from '../control/control.js'
 import type { z } from 'zod'
 import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOptions } from './task-options.js'
 import type { Broker, DeadLetters } from '../broker/broker.js'
@@ -238,6 +240,12 @@ export class Celery {
 
   get broker(): Broker {
     return (this.#broker ??= createBroker(this.settings, this.log, this.#failoverNews))
+  }
+
+  /** Asks workers and tells them what to do, those of Python as well. */
+  get control(): Control {
+    const { settings, broker, clock: logicalClock, log } = this
+    return appControl({ settings, broker, logicalClock, log })
   }
 
   /** Messages that were set aside: unreadable, refused, or delivered too often. */

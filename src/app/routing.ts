@@ -1,5 +1,5 @@
 import { InvalidArgumentError, describeValue } from '../errors.js'
-import { globMatcher } from './glob.js'
+import { globMatcher } from '../glob.js'
 
 /** Where a call is to go; what is not named is left to the task's and the application's settings. */
 export interface Route {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { createAuthSerializer, type SigningIdentity } from '../serialization/auth-serializer.js'
-import { globMatcher } from './glob.js'
+import { globMatcher } from '../glob.js'
 import type { CheckedSettings } from './settings-schema.js'
 import type { Serializer } from '../serialization/serializers.js'
 
