@@ -1,6 +1,7 @@
 import type { CredentialsProvider } from '../redis/credentials.js'
 import type { JsonForm } from '../serialization/json.js'
 import type { TaskAnnotations } from './annotations.js'
+import type { RateLimit } from './rate-limit.js'
 import type { TaskRoutes } from './routing.js'
 import type { TlsOptions } from '../redis/endpoint.js'
 
@@ -135,6 +136,8 @@ export interface CelerySettings {
   readonly taskRejectOnWorkerLost?: boolean | undefined
   /** Not of Celery: how often a message is delivered before it goes to the dead letters instead. @default 5 */
   readonly taskMaxDeliveries?: number | undefined
+  /** `task_default_rate_limit`: of tasks that say nothing of it, such as `10/m`; in each worker. @default none */
+  readonly taskDefaultRateLimit?: RateLimit | undefined
   /** `task_time_limit`: seconds after which a task fails. @default none */
   readonly taskTimeLimit?: number | undefined
   /** `task_soft_time_limit`: seconds after which a task is asked to end. @default none */
@@ -174,6 +177,8 @@ export interface CelerySettings {
    * running; 0: any number. One of any length is claimed where none is held. @default 134217728
    */
   readonly workerPrefetchMaxBytes?: number | undefined
+  /** `worker_disable_rate_limits`: pay no heed to rate limits, shared ones included. @default false */
+  readonly workerDisableRateLimits?: boolean | undefined
   /** Not of Celery: seconds for which a worker that stops lets its tasks finish. @default 25 */
   readonly workerShutdownTimeout?: number | undefined
   /** Not of Celery: seconds without a sign of life after which a worker's messages are put back. @default 30 */

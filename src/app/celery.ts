@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { appControl } from './app-control.js'
 import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
-import { createBackend, createBroker } from './transports.js'
+import { createBackend, createBroker, createCoordination } from './transports.js'
 import { createLogicalClock } from '../logical-clock.js'
 import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
@@ -22,6 +22,7 @@ import type { Control } from '../control/control.js'
 import type { z } from 'zod'
 import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOptions } from './task-options.js'
 import type { Broker, DeadLetters } from '../broker/broker.js'
+import type { Coordination } from '../coordination/coordination.js'
 import type { GroupResult } from '../results/group-result.js'
 import type { ResultNode } from '../results/joining.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -70,6 +71,7 @@ export class Celery {
   readonly #failoverNews = createFailoverNews()
   #broker: Broker | undefined
   #backend: ResultBackend | undefined
+  #coordination: Coordination | undefined
   #send: SendTask | undefined
   #prepare: PrepareCanvas | undefined
   readonly #replyTo = randomUUID()
@@ -283,6 +285,7 @@ export class Celery {
         prepareCanvas: this.#canvas(),
         logicalClock: this.clock,
         signals: this.#signals,
+        coordination: this.#coordinate,
         log: this.log,
       },
       options,
@@ -291,7 +294,7 @@ export class Celery {
 
   /** Let go of all connections. Workers have to be stopped before. */
   async close(): Promise<void> {
-    await Promise.all([this.#broker?.close(), this.#backend?.close()])
+    await Promise.all([this.#broker?.close(), this.#backend?.close(), this.#coordination?.close()])
   }
 
   #annotate(name: string, own: AnyTaskOptions): void {
@@ -299,6 +302,10 @@ export class Celery {
     if (task === undefined) return
     this.#tasks.set(name, withOptions(task, annotated(this.#settings.taskAnnotations, name, own)))
   }
+
+  /** Connected only where a task or a call asks for it. */
+  readonly #coordinate = (): Coordination =>
+    (this.#coordination ??= createCoordination(this.settings, this.log, this.#failoverNews))
 
   readonly #call: SendTask = async (...call) => {
     const result = await this.#sender()(...call)

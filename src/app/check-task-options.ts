@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { didYouMean } from '../did-you-mean.js'
+import { parseRate } from './rate-limit.js'
 import { describeValue, InvalidArgumentError } from '../errors.js'
 
 const text = z.string('a string')
@@ -13,6 +14,30 @@ const errors = z.array(
 )
 const RETRIES = 'an integer, 0 or more, or null'
 const PRIORITY = 'an integer from 0 to 9'
+
+const RATE = 'a rate such as "10/s" or "100/m", a number a second, or { limit, per, key }'
+const COUNT = 'an integer, 1 or more'
+const key = z.union([name, hook], 'a string, or a function of the arguments')
+const rateLimit = z.union(
+  [
+    z.custom((rate) => isRate(rate)),
+    z.strictObject({
+      limit: z.number().positive(),
+      per: z.enum(['s', 'm', 'h']).optional(),
+      key: key.optional(),
+    }),
+  ],
+  RATE,
+)
+
+function isRate(rate: unknown): boolean {
+  try {
+    parseRate(rate)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Of each option what it may be, the message being what is expected. */
 const shape = {
@@ -35,6 +60,9 @@ const shape = {
   retryJitter: flag,
   softTimeLimit: seconds,
   timeLimit: seconds,
+  rateLimit,
+  concurrencyLimit: z.number(COUNT).int(COUNT).min(1, COUNT),
+  concurrencyKey: key,
   expires: seconds,
   serializer: name,
   compression: name,

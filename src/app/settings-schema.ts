@@ -5,6 +5,7 @@ import type { TlsOptions } from '../redis/endpoint.js'
 import { parseRedisUrl } from '../redis/url.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { compileAnnotations, type TaskAnnotations } from './annotations.js'
+import { parseRate, type RateLimit } from './rate-limit.js'
 import { compileRoutes, type TaskRoutes } from './routing.js'
 
 // The message of each part is what it expects; who reports a fault adds the name and the value.
@@ -151,6 +152,7 @@ export const settingsSchema = z.strictObject(
     taskAcksOnFailureOrTimeout: flag.default(true),
     taskRejectOnWorkerLost: flag.default(true),
     taskMaxDeliveries: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').default(5),
+    taskDefaultRateLimit: z.custom<RateLimit>().check(passes(parseRate)).optional(),
     taskTimeLimit: moreThanZero.optional(),
     taskSoftTimeLimit: moreThanZero.optional(),
     taskDefaultDeliveryMode: z.literal([1, 2], '1 or 2').default(2),
@@ -172,6 +174,7 @@ export const settingsSchema = z.strictObject(
     workerPrefetchMaxBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes, an integer, 0 or more').default(
       134_217_728,
     ),
+    workerDisableRateLimits: flag.default(false),
     workerShutdownTimeout: seconds.default(25),
     workerLease: moreThanZero.default(30),
     workerEnableRemoteControl: flag.default(true),

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { LimitKey, RateLimit, SharedRateLimit } from './rate-limit.js'
 import type { RunState } from './signals.js'
 import type { TaskContext } from './task-context.js'
 
@@ -68,6 +69,18 @@ export interface TaskOptions extends TaskHooks {
   readonly softTimeLimit?: number
   /** Seconds after which the task fails. @default the setting `taskTimeLimit` */
   readonly timeLimit?: number
+  /**
+   * How many may start in a while: in each worker, as Celery's, `10/s`, `100/m`, `5/h` or a number a second; or by all
+   * workers together, `{ limit, per, key }`. What has to wait for it holds no slot. @default `taskDefaultRateLimit`
+   */
+  readonly rateLimit?: RateLimit | SharedRateLimit
+  /** Not of Celery: how many may run at once in all workers together; of each `concurrencyKey`. */
+  readonly concurrencyLimit?: number
+  /**
+   * Not of Celery: what `concurrencyLimit` counts by: a name that tasks share, or made from the arguments; undefined: no
+   * limit for this call. @default the task's name
+   */
+  readonly concurrencyKey?: LimitKey
   /** Seconds for which a message is good. */
   readonly expires?: number
   /** Serializer of its messages. @default the setting `taskSerializer` */

@@ -1,10 +1,14 @@
 import { createMemoryBackend } from '../results/memory-backend.js'
 import { createMemoryBroker } from '../broker/memory-broker.js'
+import { createMemoryCoordination } from '../coordination/memory-coordination.js'
+import { createRedisCoordination } from '../coordination/redis-coordination.js'
+import { systemClock } from '../clock.js'
 import { createRedisBackend } from '../results/redis-backend.js'
 import { createRedisBroker } from '../broker/redis-broker.js'
 import { disabledBackend } from '../results/disabled-backend.js'
 import { serializerNamed } from '../serialization/serializers.js'
 import type { Broker } from '../broker/broker.js'
+import type { Coordination } from '../coordination/coordination.js'
 import type { FailoverNews } from '../redis/watch-failover.js'
 import type { Log } from '../log.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -25,6 +29,17 @@ export function createBroker(settings: Settings, log: Log, failoverNews: Failove
     leaseMs: settings.workerLease * 1000,
     publishTimeoutMs: settings.publishTimeoutMs,
     deadLetterLimits,
+    log,
+  })
+}
+
+/** Where workers and producers agree on limits and keys: beside the broker's queues. */
+export function createCoordination(settings: Settings, log: Log, failoverNews: FailoverNews): Coordination {
+  if (settings.broker.startsWith('memory:')) return createMemoryCoordination(systemClock)
+  return createRedisCoordination({
+    connection: { ...settings.brokerConnection, failoverNews },
+    globalKeyprefix: settings.brokerTransportOptions.globalKeyprefix,
+    patienceMs: settings.publishTimeoutMs,
     log,
   })
 }

@@ -1,5 +1,7 @@
 import type { PrepareCanvas } from './apply-canvas.js'
 import type { Broker } from '../broker/broker.js'
+import type { Coordination } from '../coordination/coordination.js'
+import type { RateLimit } from './rate-limit.js'
 import type { Log } from '../log.js'
 import type { LogicalClock } from '../logical-clock.js'
 import type { TaskLookup } from './registered-task.js'
@@ -35,6 +37,8 @@ export interface WorkerParts {
   readonly prepareCanvas: PrepareCanvas
   readonly logicalClock: LogicalClock
   readonly signals: SignalBus
+  /** Connected when it is first asked for. */
+  readonly coordination: () => Coordination
   readonly log: Log
 }
 
@@ -55,6 +59,13 @@ export interface RunningWorker extends AsyncDisposable {
   /** Node name. */
   readonly hostname: string
   counts(): WorkerCounts
+  /**
+   * Change how many calls of a task may start in a while in this worker, as Celery's remote control command `rate_limit`;
+   * 0 or null: any number. It lasts until the worker ends.
+   *
+   * @throws InvalidArgumentError for a rate or task that there is not, and where `workerDisableRateLimits` is set.
+   */
+  setRateLimit(task: string, rate: RateLimit): void
   /**
    * Stop claiming, let what runs finish for up to `workerShutdownTimeout` seconds, hand the rest back to the
    * front of its queue. Calling it again waits for the same stop.

@@ -41,7 +41,8 @@ export function needsOf(
   const needs: Need[] = connecting(deployment)
   if (uses.includes('broker')) {
     needs.push(...sending(at))
-    if (role === 'worker') needs.push(...working(at), ...beingControlled(at), ...controlling(at))
+    if (role === 'worker')
+      needs.push(...working(at), ...coordinating(at), ...beingControlled(at), ...controlling(at))
     if (role === 'beat') needs.push(...scheduling(at))
     if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at))
     if (role === 'operator') needs.push(...operating(at), ...examining(at))
@@ -119,6 +120,25 @@ function working(at: Places): Need[] {
     { command: 'CLIENT CACHING', after: ['YES'], without: slow },
     { command: 'SUBSCRIBE', channels: ['__redis__:invalidate'], without: slow },
   ]
+}
+
+/** Only where tasks have limits, or calls are to be unique. */
+function coordinating({ slots, rate, unique }: Places): Need[] {
+  const needs: Need[] = [
+    ...scripts([slots]),
+    ...scripts([rate]),
+    ...scripts([unique]),
+    ...each('GET', [rate, unique]),
+    ...each('SET', [rate, unique], ['']),
+    ...each('DEL', [unique]),
+    ...each('PEXPIRE', [slots, unique], ['1']),
+    ...each('ZADD', [slots], ['0', '']),
+    ...each('ZCARD', [slots]),
+    ...each('ZSCORE', [slots], ['']),
+    ...each('ZREM', [slots], ['']),
+    ...each('ZREMRANGEBYSCORE', [slots], ['0', '0']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'tasks with shared limits or unique calls do not run' }))
 }
 
 function beingControlled({ controlBinding, controlChannel, replyBinding, replyList }: Places): Need[] {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { brokerKeys, type BrokerKeyOptions, type BrokerKeys } from '../broker/keys.js'
 import { controlExchanges } from '../control/exchanges.js'
+import { coordinationKeys } from '../coordination/keys.js'
 import { databaseOf } from '../redis/connect.js'
 import { replyQueueName } from '../broker/redis-replies.js'
 import { resultKeys, type ResultKeys } from '../results/keys.js'
@@ -19,6 +20,10 @@ export interface Places {
   /** Bindings of those who wait for replies, and the list of one. */
   readonly replyBinding: string
   readonly replyList: string
+  /** Of the keys by which workers and producers agree on limits and unique calls. */
+  readonly slots: string
+  readonly rate: string
+  readonly unique: string
   readonly beatLock: string
   readonly beatEntries: string
   /** Key of a result, and the channel on which it is announced. */
@@ -70,6 +75,7 @@ function places(
   any: string,
 ): Places {
   const keys = brokerKeys(options)
+  const coordination = coordinationKeys(options.globalKeyprefix)
   const { requests, replies } = controlExchanges(controlExchange)
   return {
     keys,
@@ -81,6 +87,9 @@ function places(
     controlChannel: keys.channel(requests, ''),
     replyBinding: keys.binding(replies),
     replyList: keys.list(replyQueueName({ exchange: replies, routingKey: any }), 0),
+    slots: coordination.slots(any),
+    rate: coordination.rate(any),
+    unique: coordination.unique(any),
     beatLock: `${options.globalKeyprefix}lovage.beat.lock`,
     beatEntries: `${options.globalKeyprefix}lovage.beat.entries`,
     result: resultNames.task(any),

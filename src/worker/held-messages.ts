@@ -32,6 +32,9 @@ export interface HeldMessages extends Load {
   take(delivery: Delivery): void
   /** One turned out to be another's. */
   letGo(this: void, delivery: Delivery): void
+  /** One waits for a limit and counts no more for the prefetch, until it is taken back. */
+  setAside(this: void): void
+  takeBack(this: void): void
   /**
    * Store results, if there are any, tell chords of their parts, and acknowledge the message, if `delivery` says that
    * this is still to be done.
@@ -141,6 +144,13 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
       heldBytes += envelope.length
     },
     letGo,
+    setAside() {
+      claimed--
+      onRoom?.()
+    },
+    takeBack() {
+      claimed++
+    },
     settle(message, delivery, results = [], chordParts) {
       if (delivery === undefined) {
         if (results.length > 0 || chordParts !== undefined)

@@ -11,13 +11,13 @@ import type { Clock } from '../clock.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
-import type { Observer } from './observer.js'
 import type { Refusals } from './refusals.js'
+import type { Request } from './request.js'
 import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
 import type { Settings } from '../app/settings.js'
-import type { WaitingRoom } from './waiting-room.js'
+import type { Beginning } from './waiting-room.js'
 
-/** Take a delivery in: read it, decide what to do with it, and see to that; what is to run enters the waiting room. */
+/** Take a delivery in: read it, decide what to do with it, and see to that; what is to run goes on. */
 export type Intake = (delivery: Delivery) => void
 
 export interface IntakeParts {
@@ -25,8 +25,8 @@ export interface IntakeParts {
   readonly tasks: TaskLookup
   readonly messages: HeldMessages
   readonly refusals: Refusals
-  readonly room: WaitingRoom
-  readonly observer: Observer
+  /** Into the waiting room, as soon as limits allow it. */
+  readonly enter: (request: Request, beginning: Beginning) => void
   readonly clock: Clock
   readonly log: Log
 }
@@ -37,7 +37,7 @@ interface ReadDelivery {
 }
 
 export function createIntake(parts: IntakeParts): Intake {
-  const { settings, tasks, messages, refusals, room, observer, clock, log } = parts
+  const { settings, tasks, messages, refusals, enter, clock, log } = parts
   const { messageSigner } = settings
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
 
@@ -56,8 +56,7 @@ export function createIntake(parts: IntakeParts): Intake {
       void refusals.giveUp(request, refusal)
       return
     }
-    observer.received(request)
-    room.enter(request, beginningOf(earlier, task, settings))
+    enter(request, beginningOf(earlier, task, settings))
   }
 
   return (delivery) => {

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { createCallErrbacks } from './errbacks.js'
 import { createConclude } from './conclude.js'
 import { createContinuation } from './continuation.js'
 import { createHeldMessages, type Load } from './held-messages.js'
 import { createIntake } from './intake.js'
+import { createLimits } from './limits/limits.js'
 import { createObserver } from './observer.js'
 import { createContext } from './request.js'
 import { createRefusals } from './refusals.js'
@@ -12,6 +14,7 @@ import { startTally } from './tally.js'
 import type { Clock } from '../clock.js'
 import type { Consumer, Delivery } from '../broker/broker.js'
 import type { Pool } from './pool/pool.js'
+import type { RateLimit } from '../app/rate-limit.js'
 import type { Settler } from './settle.js'
 import type { WorkerCounts, WorkerParts } from '../app/worker-options.js'
 
@@ -28,6 +31,8 @@ export interface Processor {
   /** End a task that runs, as revoked; see {@link Runner.terminate}. @returns false where it does not run here. */
   terminate(this: void, taskId: string, signal: NodeJS.Signals): boolean
   counts(): WorkerCounts
+  /** See {@link RunningWorker.setRateLimit}. */
+  setRateLimit(this: void, task: string, rate: RateLimit): void
 }
 
 export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock'> {
@@ -67,25 +72,42 @@ export function createProcessor(parts: ProcessorParts): Processor {
     slots: pool.slots,
     consumer,
     persistence,
-    start: runner.run,
-    onLost: messages.letGo,
+    start: (request) => limits.start(request),
+    onLost(delivery) {
+      limits.left([delivery])
+      messages.letGo(delivery)
+    },
     recorded: (request) => messages.recorded(request, []),
   })
-  const intake = createIntake({ ...parts, messages, refusals, room, observer })
+  const limits = createLimits({
+    ...parts,
+    messages,
+    holder: `${parts.hostname}:${randomUUID()}`,
+    received: observer.received,
+    enterRoom: room.enter,
+    run: runner.run,
+  })
+  const intake = createIntake({ ...parts, messages, refusals, enter: limits.enter })
 
   return {
     load: messages,
     process: intake,
-    handBack: (count) => messages.handBack(room.takeLast(count)),
+    handBack(count) {
+      const deliveries = room.takeLast(count)
+      limits.left(deliveries)
+      return messages.handBack(deliveries)
+    },
     async releaseWaiting() {
       pool.slots.clear()
-      await messages.release(room.takeLast(room.size))
+      await messages.release([...room.takeLast(room.size), ...limits.takeAll()])
     },
     async releaseRunning() {
       stopping.abort()
       await messages.releaseBegun(runner.abort())
+      limits.close()
     },
     terminate: runner.terminate,
+    setRateLimit: limits.setRateLimit,
     counts: () => ({ ...tally, active: pool.slots.active, reserved: room.size }),
   }
 }

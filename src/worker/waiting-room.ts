@@ -17,7 +17,7 @@ export interface Beginning {
 /** Requests that wait for a slot, and how they leave: by beginning, or handed back. */
 export interface WaitingRoom {
   readonly size: number
-  enter(request: Request, beginning: Beginning): void
+  enter(this: void, request: Request, beginning: Beginning): void
   /** Take the last ones out, at most `count`: they do not begin here. */
   takeLast(count: number): Delivery[]
 }

@@ -120,6 +120,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   return {
     hostname,
     counts: () => processor.counts(),
+    setRateLimit: processor.setRateLimit,
     stop: () => (stopping ??= stop()),
     abort: () => {
       aborting.abort()

@@ -7,12 +7,13 @@ import { codeBlocks, PROJECT } from '../../support/code-blocks.js'
 import { startProcess } from '../../support/start-process.js'
 
 it.each([
-  ['docs/canvas.md', 6],
-  ['docs/results.md', 7],
-  ['docs/tasks.md', 2],
-])('%s has a program that prints what it says it prints', async (document, lines) => {
-  const [example] = codeBlocks(document).filter(({ language }) => language === 'ts')
-  const code = example?.code ?? ''
+  ['docs/canvas.md', 1, 6],
+  ['docs/results.md', 1, 7],
+  ['docs/tasks.md', 1, 2],
+  ['docs/tasks.md', 2, 1],
+])('%s: program %d prints what it says it prints', async (document, number, lines) => {
+  const examples = codeBlocks(document).filter(({ language }) => language === 'ts')
+  const code = examples[number - 1]?.code ?? ''
   const directory = await mkdtemp(path.join(tmpdir(), 'lovage-program-'))
   atTestEnd(() => rm(directory, { recursive: true, force: true }))
   const program = path.join(directory, 'example.mts')

@@ -28,6 +28,7 @@ function commandsOfScripts(folder: string): string[] {
 describe('what a role needs', () => {
   it.each([
     ['worker', 'broker'],
+    ['worker', 'coordination'],
     ['worker', 'results'],
     ['beat', 'beat'],
   ] as const)('a %s may call all that the scripts of src/%s call', (role, folder) => {

@@ -40,6 +40,9 @@ function start(): Site {
     prepareCanvas: () => {
       throw new Error('nothing is to be sent')
     },
+    coordination: () => {
+      throw new Error('nothing is limited')
+    },
     signals: createSignalBus(() => silentLog),
     log: silentLog,
     hostname: 'celery@here',

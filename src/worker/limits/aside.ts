@@ -1,0 +1,60 @@
+import type { Beginning } from '../waiting-room.js'
+import type { Delivery } from '../../broker/broker.js'
+import type { HeldMessages } from '../held-messages.js'
+import type { Request } from '../request.js'
+
+/** A request that is not to begin yet, with how it has to. */
+export interface LimitedRequest {
+  readonly request: Request
+  readonly beginning: Beginning
+}
+
+/**
+ * Requests that a limit keeps from running for a moment: this worker holds their messages, but they take no slot, and no
+ * room from others. There are few of them; what has to wait for long waits in Redis.
+ */
+export interface Aside {
+  /** Whether one more may wait here. */
+  hasRoom(): boolean
+  add(limited: LimitedRequest): void
+  /** @returns false where it has left meanwhile, at a stop. */
+  takeBack(limited: LimitedRequest): boolean
+  /** All of them leave, and no other comes. @returns their deliveries, to be handed back. */
+  close(): Delivery[]
+  readonly isClosed: boolean
+}
+
+/** Several for each of many limits; and a stop has to hand them back within moments. */
+const MOST = 500
+
+/** @param maxBytes - Length of their messages together. */
+export function createAside(messages: Pick<HeldMessages, 'setAside' | 'takeBack'>, maxBytes: number): Aside {
+  const waiting = new Set<LimitedRequest>()
+  let bytes = 0
+  let isClosed = false
+  return {
+    get isClosed() {
+      return isClosed
+    },
+    hasRoom: () => !isClosed && waiting.size < MOST && bytes < maxBytes,
+    add(limited) {
+      const { delivery } = limited.request
+      waiting.add(limited)
+      bytes += delivery.envelope.length
+      messages.setAside()
+    },
+    takeBack(limited) {
+      if (!waiting.delete(limited)) return false
+      bytes -= limited.request.delivery.envelope.length
+      messages.takeBack()
+      return true
+    },
+    close() {
+      isClosed = true
+      const deliveries = [...waiting].map(({ request }) => request.delivery)
+      waiting.clear()
+      for (const _ of deliveries) messages.takeBack()
+      return deliveries
+    },
+  }
+}

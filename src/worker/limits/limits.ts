@@ -1,0 +1,106 @@
+import { describeValue, InvalidArgumentError } from '../../errors.js'
+import { createAside, type LimitedRequest } from './aside.js'
+import { createConcurrencyLimits } from './concurrency.js'
+import { createRates } from './rates.js'
+import type { Beginning } from '../waiting-room.js'
+import type { Clock } from '../../clock.js'
+import type { Coordination } from '../../coordination/coordination.js'
+import type { Delivery } from '../../broker/broker.js'
+import type { HeldMessages } from '../held-messages.js'
+import type { Log } from '../../log.js'
+import type { RateLimit } from '../../app/rate-limit.js'
+import type { Request } from '../request.js'
+import type { Settings } from '../../app/settings.js'
+import type { TaskLookup } from '../../app/registered-task.js'
+
+/** What stands between the intake and the waiting room: rates first, then concurrency. See decision 8. */
+export interface Limits {
+  /** Have a request enter the waiting room as soon as its limits allow it. */
+  enter(this: void, request: Request, beginning: Beginning): void
+  /** Run a request that has a slot of the pool. */
+  start(this: void, request: Request): void | Promise<void>
+  setRateLimit(this: void, task: string, rate: RateLimit): void
+  /** These have left the waiting room without having begun. */
+  left(this: void, deliveries: readonly Delivery[]): void
+  /** The worker stops. @returns what waits here, to be handed back. */
+  takeAll(): Delivery[]
+  /** Nothing runs any more. */
+  close(): void
+}
+
+export interface LimitsParts {
+  readonly settings: Settings
+  readonly tasks: TaskLookup
+  readonly messages: HeldMessages
+  readonly coordination: () => Coordination
+  /** Names this worker among all. */
+  readonly holder: string
+  /** It will run here, unless the worker stops. */
+  readonly received: (request: Request) => void
+  readonly enterRoom: (request: Request, beginning: Beginning) => void
+  readonly run: (request: Request) => void | Promise<void>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Of the bytes that a worker holds, this share may be aside. */
+const BYTES_SHARE = 4
+
+export function createLimits(parts: LimitsParts): Limits {
+  const { settings, tasks, messages, enterRoom, run } = parts
+  const maxBytes = (settings.workerPrefetchMaxBytes || Infinity) / BYTES_SHARE
+  const aside = createAside(messages, maxBytes)
+  const told = new WeakSet<Request>()
+  const enter = ({ request, beginning }: LimitedRequest): void => {
+    if (!told.has(request)) {
+      told.add(request)
+      parts.received(request)
+    }
+    enterRoom(request, beginning)
+  }
+  const park = ({ delivery }: Request, until: Date): void => messages.park(delivery, until)
+  const rates = createRates({ ...parts, aside, park })
+  const concurrency = createConcurrencyLimits({
+    ...parts,
+    aside,
+    leaseMs: settings.workerLease * 1000,
+    enter,
+    run,
+    park,
+    release: ({ delivery }) => void messages.release([delivery]),
+  })
+  const pass = (limited: LimitedRequest): void => {
+    if (!concurrency.hold(limited)) enter(limited)
+  }
+
+  return {
+    enter(request, beginning) {
+      const rate = rates.rateOf(request.task)
+      if (rate !== undefined) rates.wait({ request, beginning }, rate, pass)
+      else if (request.task.options.concurrencyLimit !== undefined) pass({ request, beginning })
+      else {
+        parts.received(request)
+        enterRoom(request, beginning)
+      }
+    },
+    start: (request) =>
+      request.task.options.concurrencyLimit === undefined
+        ? run(request)
+        : (concurrency.start(request) ?? run(request)),
+    setRateLimit(task, rate) {
+      if (settings.workerDisableRateLimits)
+        throw new InvalidArgumentError('rate limits are disabled by the setting workerDisableRateLimits')
+      if (tasks.get(task) === undefined)
+        throw new InvalidArgumentError(
+          `rate limit: expected a task of this worker, got ${describeValue(task)}`,
+        )
+      rates.set(task, rate)
+    },
+    left: concurrency.left,
+    takeAll: () => aside.close(),
+    close() {
+      rates.close()
+      concurrency.close()
+    },
+  }
+}
