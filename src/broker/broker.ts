@@ -36,6 +36,13 @@ export interface Delivery {
   readonly isDue: boolean
 }
 
+/** A message that waits for its ETA, in nobody's hands. */
+export interface ParkedMessage {
+  readonly queue: string
+  readonly eta: Date
+  readonly envelope: string
+}
+
 /** An element of a queue that is no envelope. It is in the dead letters already. */
 export interface UnreadableElement {
   readonly queue: string
@@ -128,7 +135,13 @@ export interface ConsumerOptions {
  * lease ran out are put back meanwhile.
  */
 export interface Consumer {
+  /** Those that it takes messages of at the moment. */
+  readonly queues: readonly string[]
   start(): Promise<void>
+  /** Take messages of one more queue. @throws where the broker refuses that; nothing has changed then. */
+  addQueue(queue: string): Promise<void>
+  /** Take none of it any more. What is held of it stays so. */
+  removeQueue(queue: string): void
   /**
    * Take up to `limit` messages, due parked ones first, and record them as unacked. Does not wait.
    *
@@ -176,6 +189,8 @@ export interface Broker {
   consumer(options: ConsumerOptions): Consumer
   /** Waiting messages over all priority lists. */
   queueLength(queue: string): Promise<number>
+  /** Messages of some queues that wait for their ETA, by that, at most `limit` of each queue. */
+  parked(queues: readonly string[], limit: number): Promise<ParkedMessage[]>
   /** Drop all waiting messages; returns how many there were. */
   purge(queue: string): Promise<number>
   readonly deadLetters: DeadLetters

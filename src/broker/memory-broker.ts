@@ -30,6 +30,14 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
     },
     consumer: (options) => createMemoryConsumer(options, messages),
     queueLength: (queue) => Promise.resolve(waiting.length(queue)),
+    parked(queues, limit) {
+      const found = queues.flatMap((queue) =>
+        (messages.parked.get(queue) ?? []).slice(0, limit).map(({ delivery, etaMs }) => {
+          return { queue, eta: new Date(etaMs), envelope: delivery.envelope }
+        }),
+      )
+      return Promise.resolve(found.toSorted((a, b) => a.eta.getTime() - b.eta.getTime()))
+    },
     purge: (queue) => Promise.resolve(waiting.purge(queue)),
     deadLetters,
     fanout: createMemoryFanout(),

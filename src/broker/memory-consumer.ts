@@ -31,10 +31,10 @@ interface Parked {
 }
 
 export function createMemoryConsumer(
-  { queues, consumerId }: ConsumerOptions,
+  { queues: initial, consumerId }: ConsumerOptions,
   { waiting, unacked, parked, deadLetters }: MemoryMessages,
 ): Consumer {
-  const order = claimOrder(queues, 'round_robin')
+  const order = claimOrder(initial, 'round_robin')
   const isMine = (tag: string): boolean => unacked.get(tag)?.consumerId === consumerId
   const letGo = (tag: string): boolean => isMine(tag) && unacked.delete(tag)
 
@@ -49,7 +49,7 @@ export function createMemoryConsumer(
   }
 
   const untilDueMs = (): number => {
-    const etas = queues.flatMap((queue) => parked.get(queue)?.[0]?.etaMs ?? [])
+    const etas = order.queues.flatMap((queue) => parked.get(queue)?.[0]?.etaMs ?? [])
     return Math.max(0, Math.min(...etas) - Date.now())
   }
 
@@ -92,6 +92,15 @@ export function createMemoryConsumer(
   }
 
   return {
+    get queues() {
+      return order.queues
+    },
+    addQueue(queue) {
+      order.add(queue)
+      waiting.wakeAll()
+      return Promise.resolve()
+    },
+    removeQueue: (queue) => order.remove(queue),
     start: () => Promise.resolve(),
     claim(limit, maxBytes = Infinity): Promise<Claim> {
       const rotation = order.next(limit)
@@ -112,7 +121,7 @@ export function createMemoryConsumer(
       const nextDueMs = untilDue === Infinity ? undefined : untilDue
       return Promise.resolve({ deliveries, unreadable, nextDueMs })
     },
-    waitForWork: (timeoutMs, signal) => waiting.wait(queues, Math.min(timeoutMs, untilDueMs()), signal),
+    waitForWork: (timeoutMs, signal) => waiting.wait(order.queues, Math.min(timeoutMs, untilDueMs()), signal),
     ack(tags) {
       tags.forEach(letGo)
       return Promise.resolve()

@@ -13,6 +13,7 @@ import { redactUrls, type Log } from '../log.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.js'
 import { createOutbox } from './outbox.js'
+import { findParked } from './parked.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
 import { createRedisFanout } from './redis-fanout.js'
@@ -109,6 +110,11 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
       await ready(client)
       const lengths = await Promise.all(keys.lists(queue).map((list) => client.llen(list)))
       return lengths.reduce((sum, length) => sum + length, 0)
+    },
+
+    async parked(queues, limit) {
+      await ready(client)
+      return findParked(client, keys, queues, limit)
     },
 
     async purge(queue) {

@@ -61,14 +61,14 @@ type ClaimReply = [
 type FlatTriples = (number | string)[]
 
 export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
-  const { client, keys, queues, consumerId, prioritySteps } = options
+  const { client, keys, consumerId, prioritySteps } = options
   const held = keys.held(consumerId)
-  const order = claimOrder(queues, options.queueOrderStrategy)
+  const order = claimOrder(options.queues, options.queueOrderStrategy)
   const wakeUp = createWakeUp(client, options.subscriber)
   const hands = createHands(options)
   const declareQueues = async (): Promise<void> => {
     const pipeline = client.pipeline()
-    for (const queue of queues) pipeline.sadd(keys.binding(queue), bindingMember(queue, options.sep))
+    for (const queue of order.queues) pipeline.sadd(keys.binding(queue), bindingMember(queue, options.sep))
     for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
   }
   const upkeep = createUpkeep({
@@ -78,8 +78,6 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       if (heldCount > hands.size) hands.suspect()
     },
   })
-  const lists = queues.flatMap((queue) => keys.lists(queue))
-
   const putBackHeld = async (
     kind: 'released' | 'begun' | 'requeued',
     deliveries: readonly Delivery[],
@@ -102,6 +100,24 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   }
 
   return {
+    get queues() {
+      return order.queues
+    },
+
+    async addQueue(queue) {
+      await ready(client)
+      // A claim of what the server does not let us look at would fail for all queues.
+      await client.exists(...keys.lists(queue))
+      await client.sadd(keys.binding(queue), bindingMember(queue, options.sep))
+      order.add(queue)
+      wakeUp.interrupt()
+    },
+
+    removeQueue(queue) {
+      order.remove(queue)
+      wakeUp.interrupt()
+    },
+
     async start() {
       await ready(client)
       await declareQueues()
@@ -114,6 +130,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       const most = Math.min(limit, MOST_PER_CLAIM)
       const recovered = await hands.recover(most)
       if (recovered.length > 0) return { deliveries: recovered, unreadable: [], nextDueMs: 0 }
+      if (order.queues.length === 0) return { deliveries: [], unreadable: [], nextDueMs: undefined }
       const rotation = order.next(most)
       const claimKeys = [
         keys.unacked,
@@ -139,7 +156,10 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       return claim
     },
 
-    waitForWork: (timeoutMs, signal) => wakeUp.wait(lists, timeoutMs, signal),
+    waitForWork(timeoutMs, signal) {
+      const lists = order.queues.flatMap((queue) => keys.lists(queue))
+      return wakeUp.wait(lists, timeoutMs, signal)
+    },
 
     async ack(tags) {
       const acks: Promise<unknown>[] = []

@@ -18,15 +18,28 @@ export interface ClaimOrder {
   next(limit: number): Rotation
   /** To be told after each claim, with what it found. */
   claimed(count: number): void
+  readonly queues: readonly string[]
+  add(queue: string): void
+  remove(queue: string): void
 }
 
 export type QueueOrderStrategy = 'round_robin' | 'sorted' | 'priority'
 
 export function claimOrder(queues: readonly string[], strategy: QueueOrderStrategy): ClaimOrder {
-  const order = strategy === 'sorted' ? queues.toSorted() : [...queues]
+  let order = strategy === 'sorted' ? queues.toSorted() : [...queues]
   let owed = 0
   let granted = 0
   return {
+    get queues() {
+      return order
+    },
+    add(queue) {
+      if (order.includes(queue)) return
+      order = strategy === 'sorted' ? [...order, queue].toSorted() : [...order, queue]
+    },
+    remove(queue) {
+      order = order.filter((each) => each !== queue)
+    },
     next(limit) {
       granted = Math.min(Math.floor(owed), limit)
       return { queues: [...order], lowShare: granted }

@@ -74,6 +74,7 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
   }
 
   const look = async (lists: readonly string[]): Promise<number> => {
+    if (lists.length === 0) return 0
     if (mode === 'polling') return client.exists(...lists)
     const replies = await client
       .pipeline()

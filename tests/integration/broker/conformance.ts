@@ -59,6 +59,47 @@ async function buryTasks(broker: Broker, ...tasks: string[]): Promise<Consumer> 
 export function describeBroker(makeBroker: MakeBroker): void {
   describeReplies(makeBroker)
 
+  it('takes messages of queues that are added, and none of those that are removed', async () => {
+    const broker = await makeBroker()
+    const consumer = await startConsumer(broker, 'a')
+    const waiting = consumer.waitForWork(60_000, NEVER)
+    await consumer.addQueue('b')
+    expect(consumer.queues).toEqual(['a', 'b'])
+    await send(broker, 'b', 'of b')
+    await waiting
+    expect(taskOf(await claimOne(consumer))).toBe('of b')
+    for (const queue of ['a', 'b']) {
+      consumer.removeQueue(queue)
+      await send(broker, queue, 'of nobody')
+    }
+    expect(consumer.queues).toEqual([])
+    expect((await consumer.claim(10)).deliveries).toEqual([])
+    const stop = new AbortController()
+    const idle = consumer.waitForWork(60_000, stop.signal)
+    stop.abort()
+    await idle
+    expect(await broker.queueLength('a')).toBe(1)
+  })
+
+  it('tells which messages wait for their ETA', async () => {
+    const broker = await makeBroker()
+    const consumer = await startConsumer(broker, 'a', 'b')
+    const eta = (seconds: number): Date => new Date(Math.floor(Date.now() / 1000 + seconds) * 1000)
+    const etas = { later: eta(200), soon: eta(100) }
+    await send(broker, 'a', 'later')
+    await consumer.park(await claimOne(consumer), etas.later)
+    await send(broker, 'b', 'soon')
+    await consumer.park(await claimOne(consumer), etas.soon)
+    const found = await broker.parked(['a', 'b', 'c'], 10)
+    expect(found.map(({ queue, eta: at }) => [queue, at])).toEqual([
+      ['b', etas.soon],
+      ['a', etas.later],
+    ])
+    expect(found.map(taskOf)).toEqual(['soon', 'later'])
+    expect(await broker.parked(['a'], 1)).toHaveLength(1)
+    expect(await broker.parked([], 1)).toEqual([])
+  })
+
   it('hands messages over in the order in which they were sent', async () => {
     const broker = await makeBroker()
     for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)
