@@ -12,6 +12,7 @@ const ground = [
   './backoff.ts',
   './did-you-mean.ts',
   './glob.ts',
+  './version.ts',
 ]
 const zones = [
   { target: './src/serialization', from: './src', except: [...ground, './serialization'] },
@@ -22,6 +23,11 @@ const zones = [
   { target: './src/broker', from: './src', except: [...ground, './serialization', './redis', './broker'] },
   { target: './src/results', from: './src', except: [...ground, './serialization', './redis', './results'] },
   { target: './src/control', from: './src', except: [...ground, './serialization', './broker', './control'] },
+  {
+    target: './src/events',
+    from: './src',
+    except: [...ground, './serialization', './broker', './events'],
+  },
   {
     target: './src/app',
     from: './src',
@@ -35,6 +41,7 @@ const zones = [
       './coordination',
       './results',
       './control',
+      './events',
       './app',
     ],
   },
@@ -49,6 +56,7 @@ const zones = [
       './coordination',
       './results',
       './control',
+      './events',
       './app',
       './worker',
     ],

@@ -90,3 +90,15 @@ export type { DeadLetter, DeadLetterFilter, DeadLetters } from './broker/broker.
 export type { LossCause, LostDelivery } from './serialization/earlier-deliveries.js'
 export { LovageError, InvalidArgumentError, TimeoutError } from './errors.js'
 export { createLog, type Log } from './log.js'
+export type { AppEvents } from './events/app-events.js'
+export type { CeleryEvent, EventFields } from './events/event.js'
+export type {
+  CaptureOptions,
+  EventHandler,
+  EventHandlers,
+  EventReceiver,
+  ReceiverOptions,
+} from './events/receiver.js'
+export type { State, StateOptions } from './events/state.js'
+export type { TaskState } from './events/task-state.js'
+export type { WorkerState } from './events/worker-state.js'

@@ -118,6 +118,8 @@ export interface CelerySettings {
   readonly taskStoreErrorsEvenIfIgnored?: boolean | undefined
   /** `task_track_started`: report the state STARTED. @default false */
   readonly taskTrackStarted?: boolean | undefined
+  /** `task_send_sent_event`: who sends a task says so to monitors, `task-sent`. @default false */
+  readonly taskSendSentEvent?: boolean | undefined
   /** `task_inherit_parent_priority`: what follows a task, or is called within it, is sent with its priority. @default false */
   readonly taskInheritParentPriority?: boolean | undefined
   /** `task_allow_error_cb_on_chord_header`: errbacks of a chord are those of each task of its header, too. @default false */
@@ -179,6 +181,8 @@ export interface CelerySettings {
   readonly workerPrefetchMaxBytes?: number | undefined
   /** `worker_disable_rate_limits`: pay no heed to rate limits, shared ones included. @default false */
   readonly workerDisableRateLimits?: boolean | undefined
+  /** `worker_send_task_events`: workers send events of tasks from the start, not only when asked. @default false */
+  readonly workerSendTaskEvents?: boolean | undefined
   /** Not of Celery: seconds for which a worker that stops lets its tasks finish. @default 25 */
   readonly workerShutdownTimeout?: number | undefined
   /** Not of Celery: seconds without a sign of life after which a worker's messages are put back. @default 30 */
@@ -188,6 +192,8 @@ export interface CelerySettings {
   readonly workerEnableRemoteControl?: boolean | undefined
   /** `control_exchange`: names the exchange of remote control, the same for all peers. @default 'celery' */
   readonly controlExchange?: string | undefined
+  /** `event_exchange`: names the exchange of events, the same for all peers. @default 'celeryev' */
+  readonly eventExchange?: string | undefined
 
   /** `timezone`: IANA name, for crontabs. @default 'UTC' */
   readonly timezone?: string | undefined

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { appControl } from './app-control.js'
 import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
 import { createBackend, createBroker, createCoordination } from './transports.js'
+import { createAppEvents, type AppEvents } from '../events/app-events.js'
 import { createLogicalClock } from '../logical-clock.js'
 import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
@@ -65,6 +66,12 @@ export class Celery {
   readonly #tasks = new Map<string, RegisteredTask>()
   /** What tasks say of themselves, before the setting `taskAnnotations`. */
   readonly #ownOptions = new Map<string, AnyTaskOptions>()
+  readonly #events = createAppEvents({
+    fanout: () => this.broker.fanout,
+    exchange: () => this.settings.eventExchange,
+    logicalClock: this.clock,
+    log: () => this.#log,
+  })
   readonly #signals = createSignalBus(() => this.#log)
   readonly #periodicTasks: PeriodicTask[] = []
   /** One connection to the sentinels, for the connections of broker and results. */
@@ -240,6 +247,11 @@ export class Celery {
     return this.#periodicTasks
   }
 
+  /** What workers and producers tell monitors: receiving it, and sending more. */
+  get events(): AppEvents {
+    return this.#events
+  }
+
   get broker(): Broker {
     return (this.#broker ??= createBroker(this.settings, this.log, this.#failoverNews))
   }
@@ -294,6 +306,7 @@ export class Celery {
 
   /** Let go of all connections. Workers have to be stopped before. */
   async close(): Promise<void> {
+    await this.#events.close()
     await Promise.all([this.#broker?.close(), this.#backend?.close(), this.#coordination?.close()])
   }
 
@@ -339,6 +352,7 @@ export class Celery {
       broker: this.broker,
       backend: this.backend,
       signals: this.#signals,
+      taskSent: this.#events.taskSent,
       taskOptions: (name) => this.#tasks.get(name)?.options,
     }))
   }

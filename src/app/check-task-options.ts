@@ -66,6 +66,7 @@ const shape = {
   expires: seconds,
   serializer: name,
   compression: name,
+  sendEvents: flag,
   description: text,
   beforeStart: hook,
   onSuccess: hook,

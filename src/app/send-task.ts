@@ -86,10 +86,12 @@ export interface SenderParts {
   readonly replyTo: string
   /** Options of a task that is registered here. */
   readonly taskOptions: (name: string) => TaskOptions | undefined
+  /** Called, if the setting `taskSendSentEvent` says so, when the message is in its queue. */
+  readonly taskSent: (task: OutgoingTask) => void
 }
 
 export function createSender(parts: SenderParts): SendTask {
-  const { settings, broker, backend, replyTo, signals, taskOptions } = parts
+  const { settings, broker, backend, replyTo, signals, taskOptions, taskSent } = parts
   const origin = `gen${process.pid}@${hostname()}`
 
   return async (name, args, kwargs, options) => {
@@ -154,6 +156,7 @@ export function createSender(parts: SenderParts): SendTask {
       { queue, priority, envelope: encodeTaskMessage(task) },
       { timeoutMs: options.publishTimeoutMs ?? settings.publishTimeoutMs, signal: options.signal },
     )
+    if (settings.taskSendSentEvent) taskSent(task)
     if (publication !== undefined) await signals.emit('afterTaskPublish', publication)
     return new AsyncResult(id, backend, undefined, { isIgnored: task.ignoreResult })
   }

@@ -146,6 +146,7 @@ export const settingsSchema = z.strictObject(
     taskIgnoreResult: flag.default(false),
     taskStoreErrorsEvenIfIgnored: flag.default(false),
     taskTrackStarted: flag.default(false),
+    taskSendSentEvent: flag.default(false),
     taskInheritParentPriority: flag.default(false),
     taskAllowErrorCbOnChordHeader: flag.default(false),
     taskAcksLate: flag.default(true),
@@ -175,10 +176,13 @@ export const settingsSchema = z.strictObject(
       134_217_728,
     ),
     workerDisableRateLimits: flag.default(false),
+    workerSendTaskEvents: flag.default(false),
     workerShutdownTimeout: seconds.default(25),
     workerLease: moreThanZero.default(30),
     workerEnableRemoteControl: flag.default(true),
     controlExchange: name.default('celery'),
+
+    eventExchange: name.default('celeryev'),
 
     timezone: z
       .string('an IANA time zone')

@@ -52,6 +52,13 @@ export interface TaskContext {
   /** Store a state of the task's own, such as PROGRESS, with what `AsyncResult.info()` returns then. */
   updateState(state: string, info?: unknown): Promise<void>
   /**
+   * Send an event of the task's own, such as `task-progress`, with its id as `uuid`. Monitors get it whether or not task
+   * events are on.
+   *
+   * @throws InvalidArgumentError for the type, EncodeError for the fields.
+   */
+  sendEvent(type: string, fields?: Readonly<Record<string, unknown>>): Promise<void>
+  /**
    * Makes the error to throw for another try: `throw task.retry({ countdown: 10 })`. Where none is left it is
    * the cause, or a MaxRetriesExceededError.
    */

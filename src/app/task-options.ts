@@ -87,6 +87,8 @@ export interface TaskOptions extends TaskHooks {
   readonly serializer?: string
   /** Compression of its messages. @default the setting `taskCompression` */
   readonly compression?: string
+  /** Have workers send events of it, where they send any. @default true */
+  readonly sendEvents?: boolean
   /** One line for lists of tasks and for the HTTP API's documentation. */
   readonly description?: string
 }

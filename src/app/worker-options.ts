@@ -25,6 +25,13 @@ export interface WorkerOptions {
   readonly prefetchMultiplier?: number
   /** Node name; `%h` is the host, `%n` the part before the `@`. @default 'celery@%h' */
   readonly hostname?: string
+  /** Send events of tasks from the start; else when a monitor asks for them. @default the setting `workerSendTaskEvents` */
+  readonly taskEvents?: boolean
+  /**
+   * Seconds between two heartbeats, by which monitors know that it is alive; 0: none, and neither does it say hello or
+   * goodbye. @default 2
+   */
+  readonly heartbeatInterval?: number
 }
 
 /** What a worker is made of; handed to it by the app. */
@@ -59,6 +66,10 @@ export interface RunningWorker extends AsyncDisposable {
   /** Node name. */
   readonly hostname: string
   counts(): WorkerCounts
+  /** Begin to send events of tasks. @returns false where they are sent already. */
+  enableEvents(): boolean
+  /** End that. @returns false where they are not sent, or were asked for at the start. */
+  disableEvents(): boolean
   /**
    * Change how many calls of a task may start in a while in this worker, as Celery's remote control command `rate_limit`;
    * 0 or null: any number. It lasts until the worker ends.

@@ -10,7 +10,7 @@ import { definePurge } from './commands/purge.js'
 import { defineResult } from './commands/result.js'
 import { defineWorker } from './commands/worker.js'
 import { runProgram } from './run-program.js'
-import { version } from './version.js'
+import { version } from '../version.js'
 
 const GLOBAL_FLAGS = [
   [

@@ -1,4 +1,4 @@
-import { InvalidArgumentError as UsageError, type Command } from 'commander'
+import { InvalidArgumentError as UsageError, Option, type Command } from 'commander'
 import { addLogLevelFlag } from './log-level.js'
 import type { WorkerOptions } from '../app/worker-options.js'
 
@@ -8,6 +8,10 @@ interface WorkerFlags {
   readonly pool?: string
   readonly hostname?: string
   readonly prefetchMultiplier?: number
+  readonly taskEvents?: boolean
+  readonly events?: boolean
+  readonly withoutHeartbeat?: boolean
+  readonly heartbeatInterval?: number
 }
 
 /** Celery's pools, and what this runtime has for them. */
@@ -33,19 +37,26 @@ export function addWorkerFlags(command: Command): Command {
       'messages held for each slot; 0: no limit; by default what begins soon',
       readMultiplier,
     )
+    .option('-E, --task-events', 'send events of tasks, for monitors')
+    .addOption(new Option('--events', 'the same').hideHelp())
     .option('--without-gossip', 'accepted for Celery’s sake: there is none')
     .option('--without-mingle', 'accepted for Celery’s sake: there is none')
-    .option('--without-heartbeat', 'accepted for Celery’s sake: there is none')
+    .option('--without-heartbeat', 'do not tell monitors that it is alive')
+    .option('--heartbeat-interval <seconds>', 'between two heartbeats (default: 2)', readSeconds)
 }
 
 export function readWorkerFlags(command: Command): WorkerOptions {
-  const { queues, concurrency, pool, hostname, prefetchMultiplier } = command.opts<WorkerFlags>()
+  const flags = command.opts<WorkerFlags>()
+  const { queues, concurrency, pool, hostname, prefetchMultiplier } = flags
+  const heartbeatInterval = flags.withoutHeartbeat ? 0 : flags.heartbeatInterval
   const slots = pool === 'solo' ? 1 : concurrency
   return {
     ...(queues === undefined ? {} : { queues }),
     ...(slots === undefined ? {} : { concurrency: slots }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(prefetchMultiplier === undefined ? {} : { prefetchMultiplier }),
+    ...(flags.taskEvents || flags.events ? { taskEvents: true } : {}),
+    ...(heartbeatInterval === undefined ? {} : { heartbeatInterval }),
   }
 }
 
@@ -60,6 +71,12 @@ function readCount(text: string): number {
   const count = Number(text)
   if (!Number.isInteger(count) || count < 1) throw new UsageError('Expected a whole number from 1.')
   return count
+}
+
+function readSeconds(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds > 0) || !Number.isFinite(seconds)) throw new UsageError('Expected seconds, more than 0.')
+  return seconds
 }
 
 function readMultiplier(text: string): number {

@@ -40,12 +40,12 @@ export function needsOf(
 ): readonly Need[] {
   const needs: Need[] = connecting(deployment)
   if (uses.includes('broker')) {
-    needs.push(...sending(at))
+    needs.push(...sending(at), ...telling(at))
     if (role === 'worker')
       needs.push(...working(at), ...coordinating(at), ...beingControlled(at), ...controlling(at))
     if (role === 'beat') needs.push(...scheduling(at))
     if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at))
-    if (role === 'operator') needs.push(...operating(at), ...examining(at))
+    if (role === 'operator') needs.push(...operating(at), ...examining(at), ...watching(at))
   }
   // Beat sends, and asks for no result.
   if (uses.includes('results') && role !== 'beat') {
@@ -81,6 +81,23 @@ function connecting({ db, isCluster }: Deployment): Need[] {
 
 function sending({ lists, bindings }: Places): Need[] {
   return [...each('LPUSH', lists, ['']), ...each('SADD', bindings, [''])]
+}
+
+/** Events, for monitors. */
+function telling({ eventChannels }: Places): Need[] {
+  const without = 'monitors do not hear of it and its tasks'
+  return [{ command: 'PUBLISH', channels: [eventChannels], after: [''], without }]
+}
+
+/** Being a monitor. */
+function watching({ eventBinding, eventChannels }: Places): Need[] {
+  const needs: Need[] = [
+    { command: 'PSUBSCRIBE', channels: [eventChannels] },
+    { command: 'PUNSUBSCRIBE' },
+    ...each('SADD', [eventBinding], ['']),
+    ...each('SREM', [eventBinding], ['']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'it cannot watch events' }))
 }
 
 function working(at: Places): Need[] {

@@ -13,6 +13,9 @@ export interface Places {
   readonly bindings: readonly string[]
   readonly parked: readonly string[]
   readonly held: string
+  /** Bindings of those who listen to events, and the events' channels. */
+  readonly eventBinding: string
+  readonly eventChannels: string
   readonly keys: BrokerKeys
   /** Bindings of those who listen to remote control, and its channel. */
   readonly controlBinding: string
@@ -36,14 +39,14 @@ export interface Places {
 
 type PlaceSettings = Pick<
   Settings,
-  'broker' | 'brokerTransportOptions' | 'resultBackendTransportOptions' | 'controlExchange'
+  'broker' | 'brokerTransportOptions' | 'resultBackendTransportOptions' | 'controlExchange' | 'eventExchange'
 >
 
 /** Names as processes with these settings use them. */
 export function placesOf(settings: PlaceSettings, queues: readonly string[]): Places {
-  const { resultBackendTransportOptions: results, controlExchange } = settings
+  const { resultBackendTransportOptions: results } = settings
   const options = { ...settings.brokerTransportOptions, db: databaseOf({ url: settings.broker }) }
-  return places(options, resultKeys(results.globalKeyprefix), queues, controlExchange, randomUUID())
+  return places(options, resultKeys(results.globalKeyprefix), queues, settings, randomUUID())
 }
 
 /** The same as patterns of an ACL, which cover every consumer and result. */
@@ -63,15 +66,18 @@ export function patternsOf(settings: PlaceSettings, queues: readonly string[]): 
     task: (id: string) => escapePattern(keys.task('')) + id,
     group: (id: string) => escapePattern(keys.group('')) + id,
   }
-  const exchange = escapePattern(settings.controlExchange)
-  return places(escaped, resultPatterns, queues.map(escapePattern), exchange, '*')
+  const exchanges = {
+    controlExchange: escapePattern(settings.controlExchange),
+    eventExchange: escapePattern(settings.eventExchange),
+  }
+  return places(escaped, resultPatterns, queues.map(escapePattern), exchanges, '*')
 }
 
 function places(
   options: BrokerKeyOptions,
   resultNames: Pick<ResultKeys, 'task' | 'group'>,
   queues: readonly string[],
-  controlExchange: string,
+  { controlExchange, eventExchange }: Pick<Settings, 'controlExchange' | 'eventExchange'>,
   any: string,
 ): Places {
   const keys = brokerKeys(options)
@@ -83,6 +89,8 @@ function places(
     bindings: queues.map((queue) => keys.binding(queue)),
     parked: queues.map((queue) => keys.parked(queue)),
     held: keys.held(any),
+    eventBinding: keys.binding(eventExchange),
+    eventChannels: keys.channel(eventExchange, '*'),
     controlBinding: keys.binding(requests),
     controlChannel: keys.channel(requests, ''),
     replyBinding: keys.binding(replies),

@@ -7,9 +7,11 @@ import type { Continuation } from './continuation.js'
 import type { Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
+import type { Monitors, TaskEnd } from './monitors.js'
 import type { Observer, RunEnd } from './observer.js'
 import type { Outcome } from './outcome.js'
 import type { Refusals } from './refusals.js'
+import type { Retry } from '../app/outcomes.js'
 import type { RegisteredTask } from '../app/registered-task.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Settings } from '../app/settings.js'
@@ -39,13 +41,15 @@ export interface ConclusionParts {
   readonly refusals: Refusals
   readonly continuation: Continuation
   readonly observer: Observer
+  readonly monitors: Monitors
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
 }
 
 export function createConclude(parts: ConclusionParts): Conclude {
-  const { settings, hostname, messages, refusals, continuation, observer, clock, log, tally } = parts
+  const { settings, hostname, messages, refusals, continuation, observer, monitors, clock, log, tally } =
+    parts
   const logsTasks = log.isLevelEnabled('info')
 
   const succeed = (
@@ -93,7 +97,18 @@ export function createConclude(parts: ConclusionParts): Conclude {
       const text = `Task ${message.task}[${message.id}] succeeded in ${runtime}s`
       log.info({ taskId: message.id, task: message.task, runtime }, text)
     }
-    messages.settle(message, delivery, result === undefined ? [] : [result], partsOf(message, value))
+    const recorded = monitors.current?.ended(message, {
+      kind: 'succeeded',
+      value,
+      runtimeSeconds: (clock.now() - startedAt) / 1000,
+    })
+    messages.settle(
+      message,
+      delivery,
+      result === undefined ? [] : [result],
+      partsOf(message, value),
+      recorded,
+    )
     return tell(request, { state: 'SUCCESS', value }, startedAt)
   }
 
@@ -113,9 +128,10 @@ export function createConclude(parts: ConclusionParts): Conclude {
     else log.error({ ...fields, err: thrown }, text)
     const { results, parts: chordParts } = continuation.afterFailure(request, exception, traceback, children)
     const end: RunEnd = { state: 'FAILURE', value: thrown }
+    const recorded = monitors.current?.ended(message, { kind: 'failed', exception, traceback })
     const isBuried = delivery !== undefined && !acksOnFailure(task, settings)
     if (message.errbacks.length === 0 && !isBuried) {
-      messages.settle(message, delivery, results, chordParts)
+      messages.settle(message, delivery, results, chordParts, recorded)
       return tell(request, end, startedAt)
     }
     return messages
@@ -127,6 +143,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
       .then(() => {
         if (isBuried) messages.bury(delivery, { code: 'TASK_FAILED', message: text }, message.id)
         else messages.settle(message, delivery)
+        recorded?.()
         return tell(request, end, startedAt)
       })
   }
@@ -164,17 +181,26 @@ export function createConclude(parts: ConclusionParts): Conclude {
   ): Promise<void> => {
     tally.retried++
     const end: RunEnd = { state: 'RETRY', value: retry.cause ?? retry, eta: retry.when }
+    const recorded = monitors.current?.ended(request.message, retried(retry))
     return (
       messages
         .recorded(request, continuation.beforeRetry(request, retry, children))
         // Before the next run can begin, and be told of.
-        .then(() => tell(request, end, startedAt))
+        .then(() => {
+          recorded?.()
+          return tell(request, end, startedAt)
+        })
         .then(() => continuation.sendRetry(request, retry))
         .then(
           () => messages.settle(request.message, delivery),
           (error: unknown) => fail(request, delivery, error, startedAt),
         )
     )
+  }
+
+  const requeue = ({ message }: Request, delivery: Delivery): void => {
+    monitors.current?.ended(message, { kind: 'rejected', requeue: true })()
+    messages.requeue(delivery)
   }
 
   return (request, delivery, outcome, startedAt) => {
@@ -192,11 +218,16 @@ export function createConclude(parts: ConclusionParts): Conclude {
         return tell(request, { state: 'IGNORED' }, startedAt)
       case 'reject':
         if (delivery === undefined) return tell(request, { state: 'REJECTED' }, startedAt)
-        if (outcome.requeue) messages.requeue(delivery)
+        if (outcome.requeue) requeue(request, delivery)
         else refusals.refuseRejected(request.message, delivery, outcome.reason)
         return tell(request, { state: 'REJECTED' }, startedAt)
     }
   }
+}
+
+function retried({ cause }: Retry): TaskEnd {
+  const { exception, traceback } = describeThrown(cause)
+  return { kind: 'retried', exception: cause === undefined ? undefined : exception, traceback }
 }
 
 /** One of the task's `throws`. */

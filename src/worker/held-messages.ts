@@ -38,12 +38,15 @@ export interface HeldMessages extends Load {
   /**
    * Store results, if there are any, tell chords of their parts, and acknowledge the message, if `delivery` says that
    * this is still to be done.
+   *
+   * @param onRecorded - Called when all of that is done.
    */
   settle(
     message: TaskMessage,
     delivery: Delivery | undefined,
     results?: readonly StoredResult[],
     parts?: readonly PendingPart[],
+    onRecorded?: () => void,
   ): void
   /** Store a state in which the message stays held. */
   note(request: Request, result: StoredResult): void
@@ -151,15 +154,17 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
     takeBack() {
       claimed++
     },
-    settle(message, delivery, results = [], chordParts) {
+    settle(message, delivery, results = [], chordParts, onRecorded) {
       if (delivery === undefined) {
         if (results.length > 0 || chordParts !== undefined)
-          settler.add({ results, parts: chordParts, message })
+          settler.add({ results, parts: chordParts, message, onSettled: onRecorded })
+        else onRecorded?.()
         return
       }
       const onSettled = (): void => {
         settling--
         drop([delivery])
+        onRecorded?.()
       }
       settling++
       const ack = delivery.tag

@@ -11,6 +11,7 @@ import type { Clock } from '../clock.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Log } from '../log.js'
+import type { Monitors } from './monitors.js'
 import type { Refusals } from './refusals.js'
 import type { Request } from './request.js'
 import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
@@ -27,6 +28,7 @@ export interface IntakeParts {
   readonly refusals: Refusals
   /** Into the waiting room, as soon as limits allow it. */
   readonly enter: (request: Request, beginning: Beginning) => void
+  readonly monitors: Monitors
   readonly clock: Clock
   readonly log: Log
 }
@@ -37,7 +39,7 @@ interface ReadDelivery {
 }
 
 export function createIntake(parts: IntakeParts): Intake {
-  const { settings, tasks, messages, refusals, enter, clock, log } = parts
+  const { settings, tasks, messages, refusals, enter, monitors, clock, log } = parts
   const { messageSigner } = settings
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
 
@@ -51,6 +53,8 @@ export function createIntake(parts: IntakeParts): Intake {
 
   const admit = (delivery: Delivery, task: RegisteredTask, { message, earlier }: ReadDelivery): void => {
     const request = { delivery, message, task }
+    // Of what was parked that was told before.
+    if (!delivery.isDue) monitors.current?.received(message)
     const refusal = refuseRedelivery(earlier, task, settings)
     if (refusal !== undefined) {
       void refusals.giveUp(request, refusal)
@@ -84,6 +88,7 @@ export function createIntake(parts: IntakeParts): Intake {
         admit(delivery, decision.task, found)
         return
       case 'park':
+        monitors.current?.received(message)
         messages.park(delivery, decision.until)
         return
       case 'expire':

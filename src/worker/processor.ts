@@ -6,13 +6,14 @@ import { createHeldMessages, type Load } from './held-messages.js'
 import { createIntake } from './intake.js'
 import { createLimits } from './limits/limits.js'
 import { createObserver } from './observer.js'
-import { createContext } from './request.js'
+import { createContext, type SendEvent } from './request.js'
 import { createRefusals } from './refusals.js'
 import { createRunner } from './runner.js'
 import { createWaitingRoom } from './waiting-room.js'
 import { startTally } from './tally.js'
 import type { Clock } from '../clock.js'
 import type { Consumer, Delivery } from '../broker/broker.js'
+import type { Monitors } from './monitors.js'
 import type { Pool } from './pool/pool.js'
 import type { RateLimit } from '../app/rate-limit.js'
 import type { Settler } from './settle.js'
@@ -40,6 +41,8 @@ export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock'> {
   readonly pool: Pool
   readonly consumer: Consumer
   readonly settler: Settler
+  readonly monitors: Monitors
+  readonly sendEvent: SendEvent
   readonly clock: Clock
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { persist, type Persistence } from './persist.js'
 import { failedEnding, type Ending } from './ending.js'
 import { keepsResult, type Request } from './request.js'
@@ -5,6 +6,7 @@ import type { Continuation } from './continuation.js'
 import type { DeadLetterReason, Delivery } from '../broker/broker.js'
 import { describeThrown, type ExceptionObject } from '../serialization/exceptions.js'
 import type { HeldMessages } from './held-messages.js'
+import type { Monitors, TaskEnd } from './monitors.js'
 import type { Observer } from './observer.js'
 import type { Refusal } from './redelivery.js'
 import type { LovageError } from '../errors.js'
@@ -19,7 +21,12 @@ export interface Refusals {
   /** Expired: REVOKED, as Celery has it (wire protocol, section 13.3). */
   expire(message: TaskMessage, delivery: Delivery | undefined): void
   /** Revoked before it began, or `terminated` while it ran (section 13.6). */
-  revoke(message: TaskMessage, delivery: Delivery | undefined, how: 'revoked' | 'terminated'): void
+  revoke(
+    message: TaskMessage,
+    delivery: Delivery | undefined,
+    how: 'revoked' | 'terminated',
+    signal?: NodeJS.Signals,
+  ): void
   /** Unknown: FAILURE for whoever waits, and a dead letter for whoever operates (section 13.8). */
   refuseUnknown(message: TaskMessage, delivery: Delivery, reason: DeadLetterReason): void
   /** What follows the task cannot be read: it does not run, as that would be half of what was asked for. */
@@ -38,12 +45,24 @@ export interface RefusalsParts {
   readonly messages: HeldMessages
   readonly continuation: Continuation
   readonly observer: Observer
+  readonly monitors: Monitors
   readonly persistence: Persistence
   readonly tally: Tally
 }
 
 export function createRefusals(parts: RefusalsParts): Refusals {
-  const { settings, hostname, backend, settler, messages, continuation, observer, persistence, tally } = parts
+  const {
+    settings,
+    hostname,
+    backend,
+    settler,
+    messages,
+    continuation,
+    observer,
+    monitors,
+    persistence,
+    tally,
+  } = parts
   const { clock, log } = persistence
 
   const endingOf = (message: TaskMessage, status: 'FAILURE' | 'REVOKED', result: ExceptionObject): Ending =>
@@ -54,8 +73,13 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     message: TaskMessage,
     delivery: Delivery,
     reason: DeadLetterReason,
+    end: TaskEnd,
   ): void => {
-    const bury = (): void => messages.bury(delivery, reason, message.id)
+    const recorded = monitors.current?.ended(message, end)
+    const bury = (): void => {
+      messages.bury(delivery, reason, message.id)
+      recorded?.()
+    }
     if (results.length === 0 && chordParts.length === 0) bury()
     else settler.add({ results, parts: chordParts, message, onSettled: bury })
   }
@@ -70,15 +94,23 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     return persist('read the result of a lost task', fetch, persistence)
   }
 
-  const settleRevoked = (message: TaskMessage, delivery: Delivery | undefined, how: string): void => {
+  const settleRevoked = (
+    message: TaskMessage,
+    delivery: Delivery | undefined,
+    how: 'expired' | 'revoked' | 'terminated',
+    signal?: NodeJS.Signals,
+  ): void => {
     log.info({ taskId: message.id, task: message.task }, `${message.task}[${message.id}] ${how}`)
     const { results, parts: chordParts } = endingOf(
       message,
       'REVOKED',
       celeryException('TaskRevokedError', how),
     )
-    messages.settle(message, delivery, results, chordParts)
-    observer.revoked(message, { isExpired: how === 'expired', isTerminated: how === 'terminated' })
+    const [isExpired, isTerminated] = [how === 'expired', how === 'terminated']
+    const signum = signal === undefined ? null : constants.signals[signal]
+    const end: TaskEnd = { kind: 'revoked', terminated: isTerminated, signum, expired: isExpired }
+    messages.settle(message, delivery, results, chordParts, monitors.current?.ended(message, end))
+    observer.revoked(message, { isExpired, isTerminated })
   }
 
   return {
@@ -87,20 +119,24 @@ export function createRefusals(parts: RefusalsParts): Refusals {
 
     refuseUnknown(message, delivery, reason) {
       observer.unknown(message)
-      const ending = endingOf(message, 'FAILURE', celeryException('NotRegistered', message.task))
-      buryAfter(ending, message, delivery, reason)
+      const exception = celeryException('NotRegistered', message.task)
+      const end: TaskEnd = { kind: 'failed', exception, traceback: undefined }
+      buryAfter(endingOf(message, 'FAILURE', exception), message, delivery, reason, end)
     },
 
     refuseCanvas(message, delivery, error) {
       const alone = { ...message, callbacks: [], errbacks: [], chain: [], chord: undefined }
       const { exception } = describeThrown(error)
       const reason = { code: error.code, message: error.message }
-      buryAfter(endingOf(alone, 'FAILURE', exception), message, delivery, reason)
+      monitors.current?.received(message)
+      const end: TaskEnd = { kind: 'failed', exception, traceback: undefined }
+      buryAfter(endingOf(alone, 'FAILURE', exception), message, delivery, reason, end)
     },
 
     refuseRejected(message, delivery, why) {
       const ending = endingOf({ ...message, ignoreResult: true }, 'FAILURE', celeryException('Reject', why))
-      buryAfter(ending, message, delivery, { code: 'REJECTED', message: why })
+      const end: TaskEnd = { kind: 'rejected', requeue: false }
+      buryAfter(ending, message, delivery, { code: 'REJECTED', message: why }, end)
     },
 
     async giveUp(request, { reason, exception }) {
@@ -113,6 +149,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
         return
       }
       tally.failed++
+      const recorded = monitors.current?.ended(message, { kind: 'failed', exception, traceback: '' })
       try {
         const { results, parts: chordParts } = continuation.afterFailure(request, exception, '', [])
         await messages.recorded(request, results, chordParts)
@@ -121,6 +158,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
         log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
       }
       messages.bury(delivery, reason, message.id)
+      recorded?.()
     },
   }
 }

@@ -31,7 +31,11 @@ export interface ContextParts extends AddToChordParts {
   /** Made at the first use: most tasks never look at their signal. */
   readonly controller: () => AbortController
   readonly store: (result: StoredResult) => Promise<void>
+  readonly sendEvent: SendEvent
 }
+
+/** @throws InvalidArgumentError, EncodeError */
+export type SendEvent = (type: string, fields: Readonly<Record<string, unknown>>) => Promise<void>
 
 /** What a running task has in hand. */
 export function createContext({ message, task }: Request, parts: ContextParts): TaskContext {
@@ -52,6 +56,7 @@ export function createContext({ message, task }: Request, parts: ContextParts): 
       if (!keepsResult(message, task, settings)) return
       await store(storedResult(message, settings, hostname, { status: state, result: info }, task))
     },
+    sendEvent: (type, fields = {}) => parts.sendEvent(type, { uuid: message.id, ...fields }),
     retry: (options) => retry(message, task, options),
     replace: (signature) =>
       new Replace(replacement(message, signatureData(signature, 'replace'), errbackReach(settings))),

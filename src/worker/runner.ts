@@ -1,4 +1,5 @@
-import { acksLate, keepsResult, storedResult, type Request } from './request.js'
+import { acksLate, keepsResult, storedResult, type Request, type SendEvent } from './request.js'
+import type { Monitors } from './monitors.js'
 import type { Observer } from './observer.js'
 import { isExpired } from './strategy.js'
 import { TaskRevokedError } from '../app/outcomes.js'
@@ -36,9 +37,11 @@ export interface RunnerParts extends AddToChordParts {
   readonly refusals: Refusals
   readonly conclude: Conclude
   readonly observer: Observer
+  readonly monitors: Monitors
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
+  readonly sendEvent: SendEvent
 }
 
 interface Running {
@@ -52,7 +55,7 @@ interface Running {
 const NOT_YET: Execution = { outcome: { kind: 'ignore' }, abort: () => undefined }
 
 export function createRunner(parts: RunnerParts): Runner {
-  const { settings, hostname, messages, refusals, conclude, observer, clock, log, tally } = parts
+  const { settings, hostname, messages, refusals, conclude, observer, monitors, clock, log, tally } = parts
   const { pool } = parts
   const running = new Map<Delivery, Running>()
 
@@ -79,6 +82,7 @@ export function createRunner(parts: RunnerParts): Runner {
     const { task } = request
     tally.started++
     const startedAt = clock.now()
+    monitors.current?.started(request.message)
     if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)
     const execution = pool.execute(request, timeLimits(request, settings), {
       hostname,
@@ -87,6 +91,7 @@ export function createRunner(parts: RunnerParts): Runner {
       backend: parts.backend,
       prepareCanvas: parts.prepareCanvas,
       store: (result) => messages.recorded(request, [result]),
+      sendEvent: parts.sendEvent,
     })
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
@@ -129,7 +134,7 @@ export function createRunner(parts: RunnerParts): Runner {
         running.delete(request.delivery)
         if (execution.terminate === undefined) execution.abort(new TaskRevokedError('terminated'))
         else execution.terminate(signal)
-        refusals.revoke(request.message, delivery, 'terminated')
+        refusals.revoke(request.message, delivery, 'terminated', signal)
       }
       return found.length > 0
     },

@@ -6,7 +6,9 @@ import { partOf } from './ending.js'
 import { withBuiltins } from './builtins.js'
 import { createAsyncPool } from './pool/async-pool.js'
 import { createConsumption } from './consumption.js'
+import { createMonitors } from './monitors.js'
 import { createProcessor, type Processor } from './processor.js'
+import { createWorkerEvents } from './worker-events.js'
 import { adaptivePrefetch, fixedPrefetch } from './prefetch.js'
 import { createSettler } from './settle.js'
 import { describeThrown } from '../serialization/exceptions.js'
@@ -16,6 +18,8 @@ import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-op
 
 const HAND_BACK_EVERY_MS = 500
 const PING_TIMEOUT_MS = 5000
+/** Celery's. */
+const DEFAULT_HEARTBEAT_SECONDS = 2
 
 /**
  * Start a worker: a consumer that claims messages, a pool that runs their tasks, and a settler that records what
@@ -56,8 +60,23 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     record: ({ results, parts: chordParts }, message) =>
       new Promise((resolve) => settler.add({ results, parts: chordParts, message, onSettled: resolve })),
   })
+  const monitors = createMonitors()
+  const events = createWorkerEvents({
+    fanout: broker.fanout,
+    exchange: settings.eventExchange,
+    hostname,
+    logicalClock: parts.logicalClock,
+    log,
+    monitors,
+    tasks,
+    taskEvents: (options.taskEvents ?? settings.workerSendTaskEvents) ? 'always' : 'on demand',
+    heartbeatInterval: options.heartbeatInterval ?? DEFAULT_HEARTBEAT_SECONDS,
+    counts: () => processor.counts(),
+  })
   const processor = createProcessor({
     ...parts,
+    monitors,
+    sendEvent: events.send,
     tasks,
     hostname,
     pool,
@@ -96,6 +115,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   await consumption.start()
   const handingBack = isAdaptive ? startHandingBack(processor) : undefined
   log.info({ hostname, queues, concurrency }, `${hostname} ready.`)
+  void events.start()
   await signals.emit('workerReady', { hostname })
 
   let stopping: Promise<void> | undefined
@@ -112,6 +132,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     await Promise.race([settler.flush(), patience.isOver])
     patience.end()
     settler.abandon()
+    await events.stop()
     await consumer.stop()
     log.info({ hostname, ...processor.counts() }, `${hostname} stopped`)
     await signals.emit('workerShutdown', { hostname })
@@ -121,6 +142,8 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     hostname,
     counts: () => processor.counts(),
     setRateLimit: processor.setRateLimit,
+    enableEvents: events.enableEvents,
+    disableEvents: events.disableEvents,
     stop: () => (stopping ??= stop()),
     abort: () => {
       aborting.abort()

@@ -65,6 +65,7 @@ export async function sentBy(
     replyTo,
     signals: createSignalBus(() => silentLog),
     taskOptions: () => undefined,
+    taskSent: () => undefined,
   })
   const prepare = createPrepareCanvas({ send, settings, backend: recording, replyTo })
   const prepared = prepare(signature, { args, options: wireOptions(options) })

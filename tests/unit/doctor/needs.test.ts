@@ -61,7 +61,7 @@ describe('what a role needs', () => {
     const at = patternsOf(resolveSettings({}), ['celery'])
     expect(aclRules('producer', ['broker'], at, PLAIN)).toMatchObject({
       keys: ['~_kombu.binding.celery', '~celery', '~celery??3', '~celery??6', '~celery??9'],
-      channels: [],
+      channels: ['&/0.celeryev/*'],
     })
     expect(aclRules('producer', ['results'], at, PLAIN).keys).toEqual([
       '~celery-task-meta-*',
@@ -87,7 +87,7 @@ describe('patterns of keys', () => {
         '~{a\\[b}:w\\*',
         '~{a\\[b}:w\\*:5',
       ],
-      channels: ['&r_celery-task-meta-*', '&r_celery-taskset-meta-*'],
+      channels: ['&r_celery-task-meta-*', '&r_celery-taskset-meta-*', '&{a\\[b}:/0.celeryev/*'],
     })
   })
 })

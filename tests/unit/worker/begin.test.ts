@@ -3,6 +3,7 @@ import { Celery } from '../../../src/index.js'
 import { countLoss } from '../../../src/serialization/earlier-deliveries.js'
 import { createAsyncPool } from '../../../src/worker/pool/async-pool.js'
 import { createSignalBus } from '../../../src/app/signals.js'
+import { createMonitors } from '../../../src/worker/monitors.js'
 import { createProcessor, type Processor } from '../../../src/worker/processor.js'
 import { rawMessage } from '../../support/raw-message.js'
 import { silentLog } from '../../../src/log.js'
@@ -37,6 +38,8 @@ function start(): Site {
     backend: app.backend,
     tasks: app.tasks,
     send: () => Promise.reject(new Error('nothing is to be sent')),
+    monitors: createMonitors(),
+    sendEvent: () => Promise.resolve(),
     prepareCanvas: () => {
       throw new Error('nothing is to be sent')
     },

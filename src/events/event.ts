@@ -1,0 +1,45 @@
+import { hostname as hostOf } from 'node:os'
+
+/** An event as it is received: the fields that all have, and those of its type (wire protocol, section 14). */
+export interface CeleryEvent {
+  /** `worker-heartbeat`, `task-received`, or an application's own. */
+  readonly type: string
+  /** Node name of the worker, or `gen<pid>@<host>` of a producer. */
+  readonly hostname: string
+  /** When it happened, in Unix seconds. */
+  readonly timestamp: number
+  /** Whole hours west of UTC. */
+  readonly utcoffset?: number
+  readonly pid?: number
+  /** Of the sender's logical clock. */
+  readonly clock: number
+  /** When it was received, in Unix seconds of the receiver. */
+  readonly local_received: number
+  /** Of task events: the task's id. */
+  readonly uuid?: string
+  readonly [field: string]: unknown
+}
+
+/** The fields of an event before it is sent; what all have is added then. */
+export type EventFields = Readonly<Record<string, unknown>>
+
+/** `task` of `task-sent`, `worker` of `worker-online`. */
+export function groupOf(type: string): string {
+  const dash = type.indexOf('-')
+  return dash === -1 ? type : type.slice(0, dash)
+}
+
+export function routingKeyOf(type: string): string {
+  return type.replaceAll('-', '.')
+}
+
+/** The name by which a process that is no worker is known; Celery's `anon_nodename`. */
+export function anonymousNodeName(): string {
+  return `gen${process.pid}@${hostOf()}`
+}
+
+/** Whole hours west of UTC, rounded down, as Python's `time.timezone // 3600` with regard to summer time. */
+export function utcOffsetHours(at: Date): number {
+  // Not -0, which JSON knows and Python makes a float of.
+  return Math.floor(at.getTimezoneOffset() / 60) + 0
+}
