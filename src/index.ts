@@ -12,6 +12,7 @@ export {
 } from './canvas/signature.js'
 export type { AnySignature } from './canvas/signature-types.js'
 export type { SignatureData } from './canvas/signature-data.js'
+export type { StampingVisitor, Stamps, StampsGiven } from './canvas/stamp.js'
 export { InvalidSignatureError } from './canvas/errors.js'
 export { crontab } from './schedules/crontab.js'
 export { every } from './schedules/interval.js'

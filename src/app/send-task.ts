@@ -53,7 +53,9 @@ export interface SendOptions {
   readonly groupId?: string
   readonly groupIndex?: number
   readonly replyTo?: string
+  /** The task sees them as `request.stamps`, and can be revoked by them. */
   readonly stamps?: Readonly<Record<string, unknown>>
+  /** @default the names of `stamps` */
   readonly stampedHeaders?: readonly string[]
   readonly replacedTaskNesting?: number
   /** More message properties by their wire names. */
@@ -138,7 +140,7 @@ export function createSender(parts: SenderParts): SendTask {
       chord: options.chord && (dataIfSignature(options.chord) as SignatureData),
       headers,
       stamps: options.stamps,
-      stampedHeaders: options.stampedHeaders,
+      stampedHeaders: options.stampedHeaders ?? (options.stamps && Object.keys(options.stamps)),
       replyTo: options.replyTo ?? replyTo,
       origin,
       serializer: serializerNamed(

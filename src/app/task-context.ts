@@ -19,6 +19,8 @@ export interface TaskRequest {
   readonly groupIndex: number | undefined
   /** The caller's own headers. */
   readonly headers: Readonly<Record<string, unknown>>
+  /** Stamps by their names. */
+  readonly stamps: Readonly<Record<string, unknown>>
   readonly deliveryInfo: {
     readonly exchange: string
     readonly routingKey: string

@@ -1,7 +1,9 @@
 import { describeValue } from '../errors.js'
+import { isPlainRecord } from '../serialization/plain-record.js'
 import { compose } from './compose.js'
 import { InvalidSignatureError } from './errors.js'
 import { linkErrorTo, linkTo, type ErrbackReach } from './links.js'
+import { stampData, type StampingVisitor, type Stamps } from './stamp.js'
 import { wireOptionName } from './option-names.js'
 import {
   bodyOf,
@@ -71,6 +73,13 @@ export interface Signature<in Previous = never, out Result = unknown, out Handle
   linkError(...errbacks: readonly AnySignature[]): Signature<Previous, Result, Handle>
   /** As `linkError`; Celery's `on_error`. */
   onError(...errbacks: readonly AnySignature[]): Signature<Previous, Result, Handle>
+  /**
+   * Stamped, it and all that it is made of: stamps are in the messages of its tasks, as `task.request.stamps`, and tasks can be
+   * revoked by them. As in Celery, a chord's body is stamped by a visitor only.
+   *
+   * @throws InvalidArgumentError for what is no stamp, or no visitor.
+   */
+  stamp(call: StampCall): Signature<Previous, Result, Handle>
   /** The two as a chain: Celery's `|`. */
   then<Next extends AnySignature>(
     next: unknown extends Result ? Next : Next & Signature<Result, unknown, unknown>,
@@ -94,7 +103,18 @@ export interface SignatureOptions {
   readonly eta?: Date
   /** Seconds from when it is sent, or the instant. */
   readonly expires?: number | Date
+  /** Of this call alone; {@link Signature.stamp} stamps all parts of a canvas. */
+  readonly stamps?: Stamps
   readonly [name: string]: unknown
+}
+
+/** Stamps by their names, beside how they are to be found and merged. */
+export interface StampCall {
+  /** Says what each part is stamped with. */
+  readonly visitor?: StampingVisitor
+  /** Make lists of stamps of one name instead of taking the outer, or the later, one. @default false */
+  readonly appendStamps?: boolean
+  readonly [stamp: string]: unknown
 }
 
 /** A call of a signature: arguments in front of its own, and options over its own. */
@@ -156,6 +176,11 @@ class CanvasSignature {
 
   onError(...errbacks: readonly AnySignature[]): CanvasSignature {
     return this.linkError(...errbacks)
+  }
+
+  stamp({ visitor, appendStamps: appends = false, ...stamps }: StampCall): CanvasSignature {
+    const show = (data: SignatureData): Signature<unknown> => createSignature(data, this.#owner)
+    return this.#with(stampData(this.#data, stamps, { visitor, appends, show }))
   }
 
   then(next: unknown, refuse?: unknown): CanvasSignature | Promise<void> {
@@ -261,6 +286,10 @@ export function wireOptions(options: Options): Options {
   const named: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
+    if (name === 'stamps' && isPlainRecord(value)) {
+      Object.assign(named, value, { stamped_headers: Object.keys(value) })
+      continue
+    }
     const wireName = wireOptionName(name)
     named[wireName] = SIGNATURE_OPTIONS.has(wireName) ? optionData(value, name) : value
   }

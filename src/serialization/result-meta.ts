@@ -26,6 +26,8 @@ export interface ResultMeta {
   readonly retries: number | undefined
   readonly worker: string | undefined
   readonly queue: string | undefined
+  /** Of a stamped task, by their names. */
+  readonly stamps: Readonly<Record<string, unknown>> | undefined
 }
 
 /** What to store of a task. */
@@ -108,9 +110,9 @@ function storedFields(meta: OutgoingResultMeta): Record<string, unknown> {
 function addExtended(stored: Record<string, unknown>, extended: ExtendedResultFields): void {
   const { name, args, kwargs, worker, retries, queue, stampedHeaders, stamps } = extended
   Object.assign(stored, { name, args, kwargs, worker, retries, queue })
-  if (stampedHeaders !== undefined && stampedHeaders.length > 0) {
-    Object.assign(stored, { stamped_headers: stampedHeaders }, stamps)
-  }
+  if (stampedHeaders === undefined || stampedHeaders.length === 0) return
+  stored['stamped_headers'] = stampedHeaders
+  for (const name of stampedHeaders) if (stamps?.[name] !== undefined) stored[name] = stamps[name]
 }
 
 /**
@@ -141,7 +143,14 @@ export function parseResultMeta(stored: string | Uint8Array, serializer?: Serial
     retries: typeof meta['retries'] === 'number' ? meta['retries'] : undefined,
     worker: textOf(meta['worker']),
     queue: textOf(meta['queue']),
+    stamps: stampsIn(meta),
   }
+}
+
+function stampsIn(meta: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
+  const names = meta['stamped_headers']
+  if (!Array.isArray(names)) return undefined
+  return Object.fromEntries((names as unknown[]).map((name) => [String(name), meta[String(name)]]))
 }
 
 function decodeMeta(

@@ -104,12 +104,15 @@ export async function sendRetry(send: SendTask, message: TaskMessage, retry: Ret
     linkError: message.errbacks,
     chain: message.chain,
     headers: message.headers,
-    stamps: message.stamps,
-    stampedHeaders: message.stampedHeaders,
+    ...(message.stampedHeaders.length > 0 && stampsOf(message)),
     replacedTaskNesting: message.replacedTaskNesting,
     replyTo: message.replyTo,
     serializer: message.serializer,
   })
+}
+
+function stampsOf({ stamps, stampedHeaders }: TaskMessage): SendOptions {
+  return { stamps, stampedHeaders }
 }
 
 function restOf(chain: readonly SignatureData[]): readonly SignatureData[] | null {

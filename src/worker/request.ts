@@ -165,12 +165,37 @@ export function byteLength(text: string | Uint8Array): number {
 }
 
 export function readTaskRequest(message: TaskMessage, hostname: string): TaskRequest {
-  const { id, task, args, kwargs, retries, eta, expires, rootId, parentId, group, groupIndex, headers } =
-    message
+  const {
+    id,
+    task,
+    args,
+    kwargs,
+    retries,
+    eta,
+    expires,
+    rootId,
+    parentId,
+    group,
+    groupIndex,
+    headers,
+    stamps,
+  } = message
   const { exchange, routingKey, priority, isRedelivered } = message
   const deliveryInfo = { exchange, routingKey, priority }
   const ids = { id, task, rootId, parentId, group, groupIndex }
-  return { ...ids, args, kwargs, retries, eta, expires, headers, deliveryInfo, hostname, isRedelivered }
+  return {
+    ...ids,
+    args,
+    kwargs,
+    retries,
+    eta,
+    expires,
+    headers,
+    stamps,
+    deliveryInfo,
+    hostname,
+    isRedelivered,
+  }
 }
 
 function retry(

@@ -95,6 +95,21 @@ const SCENARIOS: Readonly<Record<string, readonly Row[]>> = {
       ),
     ],
   ],
+  publish_stamps: [
+    [
+      "sig.stamp(tenant='t1', batch=['b1', 'b2']); sig.apply_async()",
+      add.s(1, 2).stamp({ tenant: 't1', batch: ['b1', 'b2'] }),
+    ],
+    [
+      'group stamped by a visitor',
+      group(add.s(1, 1), add.s(2, 2)).stamp({
+        visitor: { onSignature: () => ({ monitoring: 'm-1' }), onGroupStart: () => ({ in_group: true }) },
+      }),
+    ],
+    ["chain stamped with tenant='t1'", chain(add.s(1, 1), mul.s(2)).stamp({ tenant: 't1' })],
+    ["add.apply_async(stamped_headers=['s'], s='v')", add.s(1, 2), { stampedHeaders: ['s'], s: 'v' }],
+    ["add.apply_async(stamped_headers=['s'], s='v')", add.s(1, 2), { stamps: { s: 'v' } }],
+  ],
   group_index_options: [
     [
       "group(...).apply_async(queue='gq', priority=6, countdown=5)",

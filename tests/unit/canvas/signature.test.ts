@@ -106,6 +106,56 @@ describe('a signature', () => {
   })
 })
 
+describe('stamps', () => {
+  it('leave the signature that is stamped as it is', () => {
+    const canvas = chain(add.s(1, 2), add.s(3).link(task.s()))
+    const before = asJson(canvas)
+    canvas.stamp({ tenant: 't1' })
+    expect(asJson(canvas)).toEqual(before)
+  })
+
+  it('tell a visitor of the end of each part, and what its stamps are', () => {
+    const ends: unknown[] = []
+    const tell = (where: string) => (part: Signature<unknown>, stamps: object) => {
+      ends.push([where, part.task, Object.keys(stamps)])
+      return undefined
+    }
+    const visitor = {
+      onSignature: tell('task'),
+      onGroupEnd: tell('group'),
+      onChainEnd: tell('chain'),
+      onChordHeaderEnd: tell('header'),
+    }
+    group(chain(task.s(1), chord([task.s(2), task.s(3)], task.s(4)))).stamp({ visitor, tenant: 't1' })
+    const told = (where: string, name: string): unknown => [where, name, ['tenant']]
+    expect(ends).toEqual([
+      told('task', 'task'),
+      told('task', 'task'),
+      told('task', 'task'),
+      told('header', 'celery.chord'),
+      told('task', 'task'),
+      told('chain', 'celery.chain'),
+      told('group', 'celery.group'),
+    ])
+  })
+
+  it.each([
+    ['no visitor', { visitor: 5 }, 'stamp: expected a visitor with a method onSignature, got number 5'],
+    [
+      'stamps that are none',
+      { visitor: { onSignature: () => 'tenant' } },
+      'onSignature: expected stamps as an object, got string "tenant"',
+    ],
+    [
+      'names that are none',
+      { stampedHeaders: 'tenant' },
+      'stamp: expected names of stamps as stampedHeaders, got string "tenant"',
+    ],
+  ])('refuses %s', (_, call, message) => {
+    expect(() => add.s(1, 2).stamp(call as never)).toThrow(message)
+  })
+})
+
 describe('errbacks of a chord', () => {
   const errback = signature('told')
   /** The tasks that have the errback, by their arguments. */
@@ -116,7 +166,7 @@ describe('errbacks of a chord', () => {
       const { header = [], body, tasks = [] } = data.kwargs as { readonly [name: string]: SignatureData[] }
       ;[...header, ...tasks, ...(body === undefined ? [] : [body].flat())].forEach(visit)
     }
-    visit(canvas.toJSON() as SignatureData)
+    visit(canvas.toJSON())
     return found.sort()
   }
 

@@ -67,6 +67,9 @@ describe('formatResultMeta', () => {
       'task_id',
     ])
     expect(formatResultMeta({ ...meta, extended })).not.toContain('stamped')
+    expect(parseResultMeta(formatResultMeta({ ...meta, extended: stamped })).stamps).toEqual({ s: 'v' })
+    const unlisted = { ...stamped, stamps: { s: 'v', task_id: 'another' } }
+    expect(parseResultMeta(formatResultMeta({ ...meta, extended: unlisted })).taskId).toBe('i')
   })
 
   it('names the place of a result that cannot be written', () => {
