@@ -41,7 +41,14 @@ export type { AnnotationFunction, AnnotationMap, TaskAnnotations } from './app/a
 export type { CredentialsProvider, RedisCredentials } from './redis/credentials.js'
 export type { BrokerTransportOptions, CelerySettings } from './app/celery-settings.js'
 export type { Settings } from './app/settings.js'
-export type { RunningWorker, WorkerOptions, WorkerCounts } from './app/worker-options.js'
+export type {
+  Autoscale,
+  PoolKind,
+  RunningPool,
+  RunningWorker,
+  WorkerOptions,
+  WorkerCounts,
+} from './app/worker-options.js'
 export {
   Ignore,
   MaxRetriesExceededError,
@@ -50,7 +57,9 @@ export {
   Replace,
   Retry,
   SoftTimeLimitExceeded,
+  TaskRevokedError,
   TimeLimitExceeded,
+  WorkerLostError,
 } from './app/outcomes.js'
 export { InvalidParamsError } from './app/bind-arguments.js'
 export { AsyncResult, type GetOptions } from './results/async-result.js'

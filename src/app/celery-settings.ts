@@ -167,8 +167,23 @@ export interface CelerySettings {
   /** Not of Celery: seconds for which dead letters are kept; 0 or null for ever. @default 15552000, 180 days */
   readonly deadLetterExpires?: number | null | undefined
 
-  /** `worker_concurrency`: how many tasks run at once on the event loop. @default 100; Celery's is the CPUs */
+  /**
+   * `worker_pool`: where tasks run. `async`: on the event loop; `solo`: there, one at a time; `threads` and `processes`
+   * (`prefork`): in children, one at a time in each, for tasks that compute. @default 'async'; Celery's is prefork
+   */
+  readonly workerPool?:
+    'async' | 'solo' | 'threads' | 'processes' | 'prefork' | 'gevent' | 'eventlet' | undefined
+  /** `worker_concurrency`: how many tasks run at once. @default 100 on the event loop, else the number of CPUs */
   readonly workerConcurrency?: number | undefined
+  /** `worker_max_tasks_per_child`: a child is replaced after so many tasks. @default none: never */
+  readonly workerMaxTasksPerChild?: number | undefined
+  /**
+   * `worker_max_memory_per_child`: KiB after which a child is replaced when its task has ended: resident memory of a
+   * process, heap of a thread. @default none: never
+   */
+  readonly workerMaxMemoryPerChild?: number | undefined
+  /** `worker_proc_alive_timeout`: seconds within which a child has to be ready. @default 30; Celery's is 4 */
+  readonly workerProcAliveTimeout?: number | undefined
   /**
    * `worker_prefetch_multiplier`: messages held for each slot; 0 for any number. @default none: one for each slot, and
    * what begins within moments; Celery's is 4

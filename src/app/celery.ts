@@ -37,7 +37,7 @@ import {
 } from '../canvas/signature.js'
 import type { AnySignature } from '../canvas/signature-types.js'
 import type { TaskContext } from './task-context.js'
-import type { RunningWorker, WorkerOptions } from './worker-options.js'
+import type { RunningWorker, WorkerOptions, WorkerParts } from './worker-options.js'
 
 /** A call that beat sends again and again. */
 export interface PeriodicTask {
@@ -287,21 +287,23 @@ export class Celery {
     // Imported when called: a process that only sends tasks should not load a worker.
     // eslint-disable-next-line import-x/no-restricted-paths
     const { startWorker } = await import('../worker/worker.js')
-    return startWorker(
-      {
-        settings: this.settings,
-        broker: this.broker,
-        backend: this.backend,
-        tasks: this.#tasks,
-        send: this.#sender(),
-        prepareCanvas: this.#canvas(),
-        logicalClock: this.clock,
-        signals: this.#signals,
-        coordination: this.#coordinate,
-        log: this.log,
-      },
-      options,
-    )
+    return startWorker(this.workerParts(), options)
+  }
+
+  /** What tasks of this app run with: for workers, and for the children of their pools. */
+  workerParts(): WorkerParts {
+    return {
+      settings: this.settings,
+      broker: this.broker,
+      backend: this.backend,
+      tasks: this.#tasks,
+      send: this.#sender(),
+      prepareCanvas: this.#canvas(),
+      logicalClock: this.clock,
+      signals: this.#signals,
+      coordination: this.#coordinate,
+      log: this.log,
+    }
   }
 
   /** Let go of all connections. Workers have to be stopped before. */

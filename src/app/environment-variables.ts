@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isTimezone, oneOf, passes } from './settings-schema.js'
+import { POOL_NAMES } from './pool-kinds.js'
 import { parseRedisUrl } from '../redis/url.js'
 import type { LogLevel } from '../log.js'
 
@@ -76,8 +77,13 @@ export const environmentVariables = z.object({
   CELERY_VISIBILITY_TIMEOUT: moreThanZero.optional(),
   CELERY_TASK_DEFAULT_QUEUE: z.string().optional(),
   CELERY_TASK_ACKS_LATE: flag.optional(),
+  CELERY_WORKER_POOL: z.enum(POOL_NAMES, `one of ${POOL_NAMES.join(', ')}`).optional(),
   CELERY_WORKER_CONCURRENCY: integer(1, 1_000_000).optional(),
   CELERY_WORKER_PREFETCH_MULTIPLIER: integer(0, 1_000_000).optional(),
+  CELERY_WORKER_MAX_TASKS_PER_CHILD: integer(1, 999_999_999).optional(),
+  CELERY_WORKER_MAX_MEMORY_PER_CHILD: integer(1, 999_999_999_999).optional(),
+  CELERY_TASK_TIME_LIMIT: moreThanZero.optional(),
+  CELERY_TASK_SOFT_TIME_LIMIT: moreThanZero.optional(),
   MESSAGE_SECRETS: commaSeparated.optional(),
   CELERY_TIMEZONE: z.string().refine(isTimezone, 'an IANA time zone such as Europe/Berlin').optional(),
 

@@ -5,6 +5,7 @@ import type { TlsOptions } from '../redis/endpoint.js'
 import { parseRedisUrl } from '../redis/url.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { compileAnnotations, type TaskAnnotations } from './annotations.js'
+import { POOL_KINDS, POOL_NAMES } from './pool-kinds.js'
 import { parseRate, type RateLimit } from './rate-limit.js'
 import { compileRoutes, type TaskRoutes } from './routing.js'
 
@@ -170,7 +171,14 @@ export const settingsSchema = z.strictObject(
       .nullable()
       .default(15_552_000),
 
-    workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').default(100),
+    workerPool: z
+      .enum(POOL_NAMES, `one of ${POOL_NAMES.join(', ')}`)
+      .transform((name) => POOL_KINDS[name])
+      .default('async'),
+    workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').optional(),
+    workerMaxTasksPerChild: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').optional(),
+    workerMaxMemoryPerChild: integer(1, Number.MAX_SAFE_INTEGER, 'KiB, an integer, 1 or more').optional(),
+    workerProcAliveTimeout: moreThanZero.default(30),
     workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').optional(),
     workerPrefetchMaxBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes, an integer, 0 or more').default(
       134_217_728,

@@ -4,7 +4,7 @@ import type { Coordination } from '../coordination/coordination.js'
 import type { RateLimit } from './rate-limit.js'
 import type { Log } from '../log.js'
 import type { LogicalClock } from '../logical-clock.js'
-import type { TaskLookup } from './registered-task.js'
+import type { RegisteredTask } from './registered-task.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { SendTask } from './send-task.js'
 import type { SignalBus } from './signals.js'
@@ -16,11 +16,32 @@ import type { Settings } from './settings.js'
  */
 export type PoolKind = 'async' | 'solo' | 'threads' | 'processes'
 
+/** Celery's `--autoscale`. */
+export interface Autoscale {
+  /** Slots at most. */
+  readonly max: number
+  /** Slots at least. @default 0 */
+  readonly min?: number
+  /** Milliseconds since it grew before it shrinks. @default 30000 */
+  readonly keepAliveMs?: number
+}
+
 export interface WorkerOptions {
   /** @default the queue of the setting `taskDefaultQueue` */
   readonly queues?: readonly string[]
+  /** Where tasks run. @default the setting `workerPool` */
+  readonly pool?: PoolKind
   /** How many tasks run at once. @default the setting `workerConcurrency` */
   readonly concurrency?: number
+  /** Change the size of the pool with the load, instead of `concurrency`. */
+  readonly autoscale?: Autoscale
+  /**
+   * Module that exports the app, as `app` or as its default: its URL or path. Pools of threads and processes need it:
+   * each child imports it, and has to find all tasks. It must not start a worker by itself.
+   */
+  readonly appModule?: string | URL
+  /** Environment variables of children. @default those of this process */
+  readonly childEnv?: NodeJS.ProcessEnv
   /** @default the setting `workerPrefetchMultiplier` */
   readonly prefetchMultiplier?: number
   /** Node name; `%h` is the host, `%n` the part before the `@`. @default 'celery@%h' */
@@ -39,7 +60,7 @@ export interface WorkerParts {
   readonly settings: Settings
   readonly broker: Broker
   readonly backend: ResultBackend
-  readonly tasks: TaskLookup
+  readonly tasks: ReadonlyMap<string, RegisteredTask>
   readonly send: SendTask
   readonly prepareCanvas: PrepareCanvas
   readonly logicalClock: LogicalClock
@@ -62,9 +83,31 @@ export interface WorkerCounts {
   readonly reserved: number
 }
 
+/** The pool of a worker, while it runs. */
+export interface RunningPool {
+  readonly kind: PoolKind
+  /** How many tasks may run at once. */
+  readonly concurrency: number
+  /** Ids of the processes, or threads, that tasks run in. */
+  readonly children: readonly number[]
+  /**
+   * Run more tasks at once. Resolves when they can.
+   *
+   * @throws InvalidArgumentError where the pool has a fixed size, PoolStartError.
+   */
+  grow(count: number): Promise<void>
+  /**
+   * Run fewer, as soon as tasks have ended.
+   *
+   * @throws InvalidArgumentError where none would be left, or the pool has a fixed size.
+   */
+  shrink(count: number): Promise<void>
+}
+
 export interface RunningWorker extends AsyncDisposable {
   /** Node name. */
   readonly hostname: string
+  readonly pool: RunningPool
   counts(): WorkerCounts
   /** Begin to send events of tasks. @returns false where they are sent already. */
   enableEvents(): boolean
@@ -82,6 +125,13 @@ export interface RunningWorker extends AsyncDisposable {
    * front of its queue. Calling it again waits for the same stop.
    */
   stop(): Promise<void>
+  /**
+   * End a task that runs here, as revoked: its signal aborts, and a child in which it goes on for a second more is
+   * killed. @returns false where it does not run here.
+   *
+   * @param signal - Sent to the child, where it is a process. @default 'SIGTERM'
+   */
+  terminate(taskId: string, signal?: NodeJS.Signals): boolean
   /** Hand everything back at once, running tasks included; their signals abort. */
   abort(): Promise<void>
 }

@@ -169,6 +169,8 @@ export interface Consumer {
   release(deliveries: readonly Delivery[]): Promise<void>
   /** Put back at the front of its queue, marked redelivered: a stop ends its task. It does not count as a loss. */
   releaseBegun(deliveries: readonly Delivery[]): Promise<void>
+  /** Put back at the front of its queue, marked redelivered: what ran its task died. It counts as such a loss. */
+  releaseLost(delivery: Delivery): Promise<void>
   /** Put back at the end of its queue, marked redelivered: a rejection with requeue. It counts as a loss. */
   requeue(delivery: Delivery): Promise<void>
   /** Move to the dead letters with a reason. */

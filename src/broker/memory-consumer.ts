@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { countLoss, keepCount } from '../serialization/earlier-deliveries.js'
+import { countLoss, keepCount, markBegun } from '../serialization/earlier-deliveries.js'
 import { readDeliveryInfo } from '../serialization/envelope.js'
 import { isPlainRecord } from '../serialization/plain-record.js'
 import { parseJson } from '../serialization/json.js'
@@ -141,6 +141,10 @@ export function createMemoryConsumer(
     begin: (delivery) => Promise.resolve(isMine(delivery.tag)),
     release: (deliveries) => putBackInFront(deliveries, (envelope) => envelope),
     releaseBegun: (deliveries) => putBackInFront(deliveries, keepCount),
+    releaseLost(delivery) {
+      const loss = { at: new Date(), cause: 'WORKER_LOST', worker: workerOf(consumerId) } as const
+      return putBackInFront([delivery], (envelope) => countLoss(markBegun(envelope), loss))
+    },
     requeue({ tag, queue, envelope }) {
       if (letGo(tag)) {
         const loss = { at: new Date(), cause: 'REQUEUED', worker: workerOf(consumerId) } as const

@@ -1,6 +1,6 @@
 import { BadEnvelopeError } from '../serialization/errors.js'
 import { loadScript } from '../redis/script.js'
-import { countLoss, keepCount } from '../serialization/earlier-deliveries.js'
+import { countLoss, keepCount, markBegun } from '../serialization/earlier-deliveries.js'
 import { readDeliveryInfo } from '../serialization/envelope.js'
 import { priorityStep, type BrokerKeys } from './keys.js'
 import { workerOf } from './worker-of.js'
@@ -20,7 +20,7 @@ export interface PutBackItem {
  * worker hands back by itself: `released` before its task began, `begun` at a stop that ends it.
  */
 export type PutBackClaim =
-  | { readonly kind: 'released' | 'begun' | 'requeued'; readonly consumerId: string }
+  | { readonly kind: 'released' | 'begun' | 'lost' | 'requeued'; readonly consumerId: string }
   | { readonly kind: 'expired'; readonly consumerId: string }
   | { readonly kind: 'overdue'; readonly before: string }
 
@@ -72,6 +72,12 @@ function returned(envelope: string, claim: PutBackClaim): string {
         return envelope
       case 'begun':
         return keepCount(envelope)
+      case 'lost':
+        return countLoss(markBegun(envelope), {
+          at,
+          cause: 'WORKER_LOST',
+          worker: workerOf(claim.consumerId),
+        })
       case 'requeued':
         return countLoss(envelope, { at, cause: 'REQUEUED', worker: workerOf(claim.consumerId) })
       case 'expired':

@@ -79,7 +79,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     },
   })
   const putBackHeld = async (
-    kind: 'released' | 'begun' | 'requeued',
+    kind: 'released' | 'begun' | 'lost' | 'requeued',
     deliveries: readonly Delivery[],
   ): Promise<void> => {
     const items: PutBackItem[] = deliveries.map(({ tag, queue, envelope }) => ({ tag, queue, envelope }))
@@ -87,8 +87,10 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     hands.letGo(items.map(({ tag }) => tag))
   }
   // Each is pushed to the front, so the one to be read first has to be pushed last.
-  const putBackInFront = (kind: 'released' | 'begun', deliveries: readonly Delivery[]): Promise<void> =>
-    putBackHeld(kind, deliveries.filter((each) => hands.holds(each)).toReversed())
+  const putBackInFront = (
+    kind: 'released' | 'begun' | 'lost',
+    deliveries: readonly Delivery[],
+  ): Promise<void> => putBackHeld(kind, deliveries.filter((each) => hands.holds(each)).toReversed())
   /** Whatever fails here is made up for when the next dead letter comes. */
   const trim = async (): Promise<void> => {
     try {
@@ -193,6 +195,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
 
     release: (deliveries) => putBackInFront('released', deliveries),
     releaseBegun: (deliveries) => putBackInFront('begun', deliveries),
+    releaseLost: (delivery) => putBackInFront('lost', [delivery]),
 
     async requeue(delivery) {
       if (!hands.holds(delivery)) return

@@ -1,20 +1,16 @@
 import type { Celery } from '../app/celery.js'
+import { defaultConcurrency } from '../app/pool-kinds.js'
 import { version } from '../version.js'
-
-export interface BannerOptions {
-  /** Node name. */
-  readonly hostname: string
-  readonly queues: readonly string[]
-  readonly concurrency: number
-  readonly taskEvents?: boolean
-}
+import type { Settings } from '../app/settings.js'
+import type { WorkerOptions } from '../app/worker-options.js'
 
 /** What a worker says first, with Celery's headings. */
 export function formatBanner(
   app: Celery,
-  { hostname, queues, concurrency, taskEvents }: BannerOptions,
+  options: WorkerOptions & Required<Pick<WorkerOptions, 'hostname' | 'queues'>>,
 ): string {
-  const hasTaskEvents = taskEvents ?? app.settings.workerSendTaskEvents
+  const { hostname, queues } = options
+  const hasTaskEvents = options.taskEvents ?? app.settings.workerSendTaskEvents
   const results = app.settings.backend === undefined ? 'disabled://' : app.backend.url
   return [
     `${hostname} v${version}`,
@@ -23,7 +19,7 @@ export function formatBanner(
     `.> app:         ${app.name}`,
     `.> transport:   ${app.broker.url}`,
     `.> results:     ${results}`,
-    `.> concurrency: ${concurrency} (async)`,
+    `.> concurrency: ${describePool(app.settings, options)}`,
     `.> task events: ${hasTaskEvents ? 'ON' : 'OFF'}`,
     '',
     '[queues]',
@@ -34,4 +30,11 @@ export function formatBanner(
     '',
     '',
   ].join('\n')
+}
+
+function describePool(settings: Settings, { pool, concurrency, autoscale }: WorkerOptions): string {
+  const kind = pool ?? settings.workerPool
+  if (autoscale !== undefined) return `{min=${autoscale.min ?? 0}, max=${autoscale.max}} (${kind})`
+  const slots = kind === 'solo' ? 1 : (concurrency ?? settings.workerConcurrency ?? defaultConcurrency(kind))
+  return `${slots} (${kind})`
 }

@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Celery } from '../app/celery.js'
+import { appOf } from '../app/app-of-module.js'
+import { describeWithPlace, InvalidArgumentError } from '../errors.js'
 import { UsageError } from './errors.js'
+import type { Celery } from '../app/celery.js'
 
 /**
  * The app that a module exports, as `app` or as its default.
@@ -12,13 +14,12 @@ import { UsageError } from './errors.js'
  */
 export async function loadApp(name: string, directory = process.cwd()): Promise<Celery> {
   const file = findModule(name, directory)
-  const { app, default: main } = await importModule(name, file)
-  const found = app ?? main
-  if (found instanceof Celery) return found
-  if (found === undefined) throw new UsageError(`-A ${name}: ${file} exports neither app nor a default`)
-  throw new UsageError(
-    `-A ${name}: what ${file} exports is no Celery of this installation of lovage; is there another one beside it?`,
-  )
+  try {
+    return appOf(file, await importModule(name, file))
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error
+    throw new UsageError(`-A ${name}: ${error.message}`, { cause: error })
+  }
 }
 
 function findModule(name: string, directory: string): string {
@@ -44,13 +45,6 @@ async function importModule(name: string, file: string): Promise<Record<string, 
         { cause: error },
       )
     }
-    throw new UsageError(`-A ${name}: cannot load ${file}: ${describe(error)}`, { cause: error })
+    throw new UsageError(`-A ${name}: cannot load ${file}: ${describeWithPlace(error)}`, { cause: error })
   }
-}
-
-/** Name, message and place: without the place nobody finds the mistake. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const place = error.stack?.match(/file:\/\/[^\s)]+:\d+/)?.[0]
-  return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`
 }

@@ -18,6 +18,8 @@ export interface OpenedApp {
   /** What a worker consumes, and `purge` empties, unless told otherwise. */
   readonly queues: readonly string[]
   readonly logFormat: 'json' | 'pretty'
+  /** With what the flags say, for children of this process: what they open without any flags is this same app. */
+  readonly env: NodeJS.ProcessEnv
 }
 
 /**
@@ -35,11 +37,12 @@ export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp>
     ...(flags.broker === undefined ? {} : { CELERY_BROKER_URL: flags.broker }),
     ...(flags.resultBackend === undefined ? {} : { CELERY_RESULT_BACKEND: flags.resultBackend }),
     ...(flags.loglevel === undefined ? {} : { LOG_LEVEL: flags.loglevel }),
+    ...(flags.app === undefined ? {} : { CELERY_APP: flags.app }),
   }
   const environment = readEnvironment(env)
   const logFormat = environment.log.format
-  const module = flags.app ?? (env.CELERY_APP || undefined)
-  if (module === undefined) return { ...createService(environment, role), logFormat }
+  const module = env.CELERY_APP || undefined
+  if (module === undefined) return { ...createService(environment, role), logFormat, env }
 
   const app = await loadApp(module)
   const { broker, backend } = environment.settings
@@ -49,5 +52,5 @@ export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp>
   if (app.log === silentLog)
     app.configure({ log: createLog({ ...environment.log, fields: { process: role } }) })
   const { taskQueues, taskDefaultQueue } = app.settings
-  return { app, log: app.log, queues: taskQueues ?? [taskDefaultQueue], logFormat }
+  return { app, log: app.log, queues: taskQueues ?? [taskDefaultQueue], logFormat, env }
 }

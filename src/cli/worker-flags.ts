@@ -1,28 +1,24 @@
 import { InvalidArgumentError as UsageError, Option, type Command } from 'commander'
 import { addLogLevelFlag } from './log-level.js'
-import type { WorkerOptions } from '../app/worker-options.js'
+import { POOL_NAMES, poolKind } from '../app/pool-kinds.js'
+import type { Autoscale, PoolKind, WorkerOptions } from '../app/worker-options.js'
+import type { CelerySettings } from '../app/celery-settings.js'
 
 interface WorkerFlags {
   readonly queues?: readonly string[]
   readonly concurrency?: number
-  readonly pool?: string
+  readonly autoscale?: Autoscale
+  readonly pool?: PoolKind
   readonly hostname?: string
   readonly prefetchMultiplier?: number
   readonly taskEvents?: boolean
   readonly events?: boolean
   readonly withoutHeartbeat?: boolean
   readonly heartbeatInterval?: number
-}
-
-/** Celery's pools, and what this runtime has for them. */
-const POOLS: Readonly<Record<string, 'async' | 'refused'>> = {
-  async: 'async',
-  gevent: 'async',
-  eventlet: 'async',
-  threads: 'refused',
-  processes: 'refused',
-  prefork: 'refused',
-  solo: 'async',
+  readonly timeLimit?: number
+  readonly softTimeLimit?: number
+  readonly maxTasksPerChild?: number
+  readonly maxMemoryPerChild?: number
 }
 
 /** The flags of `celery worker` that this runtime has, by the same names and letters. */
@@ -30,7 +26,20 @@ export function addWorkerFlags(command: Command): Command {
   return addLogLevelFlag(command)
     .option('-Q, --queues <names>', 'queues to consume, separated by commas', readNames)
     .option('-c, --concurrency <n>', 'how many tasks run at once', readCount)
-    .option('-P, --pool <pool>', 'async: on the event loop; solo: one at a time', readPool)
+    .option(
+      '-P, --pool <pool>',
+      'where tasks run: async, on the event loop; solo, there, one at a time; threads or processes, one at a time in each',
+      readPool,
+    )
+    .option(
+      '--autoscale <max,min>',
+      'so many tasks at once as there is work for, within these',
+      readAutoscale,
+    )
+    .option('--time-limit <seconds>', 'after which a task is ended, and fails', readSeconds)
+    .option('--soft-time-limit <seconds>', 'after which a task’s signal aborts', readSeconds)
+    .option('--max-tasks-per-child <n>', 'tasks after which a thread or process is replaced', readCount)
+    .option('--max-memory-per-child <KiB>', 'memory after which it is, when its task has ended', readCount)
     .option('-n, --hostname <name>', 'node name; %h is the host, %n its first part, %d the rest')
     .option(
       '--prefetch-multiplier <n>',
@@ -45,19 +54,43 @@ export function addWorkerFlags(command: Command): Command {
     .option('--heartbeat-interval <seconds>', 'between two heartbeats (default: 2)', readSeconds)
 }
 
-export function readWorkerFlags(command: Command): WorkerOptions {
+export interface ReadWorkerFlags {
+  readonly options: WorkerOptions
+  /** Those that Celery's flags stand for. */
+  readonly settings: CelerySettings
+}
+
+export function readWorkerFlags(command: Command): ReadWorkerFlags {
   const flags = command.opts<WorkerFlags>()
-  const { queues, concurrency, pool, hostname, prefetchMultiplier } = flags
   const heartbeatInterval = flags.withoutHeartbeat ? 0 : flags.heartbeatInterval
-  const slots = pool === 'solo' ? 1 : concurrency
+  const taskEvents = flags.taskEvents || flags.events || undefined
+  const { queues, concurrency, autoscale, pool, hostname, prefetchMultiplier } = flags
   return {
-    ...(queues === undefined ? {} : { queues }),
-    ...(slots === undefined ? {} : { concurrency: slots }),
-    ...(hostname === undefined ? {} : { hostname }),
-    ...(prefetchMultiplier === undefined ? {} : { prefetchMultiplier }),
-    ...(flags.taskEvents || flags.events ? { taskEvents: true } : {}),
-    ...(heartbeatInterval === undefined ? {} : { heartbeatInterval }),
+    options: defined({
+      queues,
+      concurrency,
+      autoscale,
+      pool,
+      hostname,
+      prefetchMultiplier,
+      taskEvents,
+      heartbeatInterval,
+    }),
+    settings: defined({
+      taskTimeLimit: flags.timeLimit,
+      taskSoftTimeLimit: flags.softTimeLimit,
+      workerMaxTasksPerChild: flags.maxTasksPerChild,
+      workerMaxMemoryPerChild: flags.maxMemoryPerChild,
+    }),
   }
+}
+
+type Defined<Values> = { [Name in keyof Values]?: Exclude<Values[Name], undefined> }
+
+function defined<Values extends object>(values: Values): Defined<Values> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as Defined<Values>
 }
 
 /** Names separated by commas. */
@@ -85,10 +118,17 @@ function readMultiplier(text: string): number {
   return multiplier
 }
 
-function readPool(text: string): string {
-  const kind = POOLS[text]
-  if (kind === undefined) throw new UsageError(`Expected one of ${Object.keys(POOLS).join(', ')}.`)
-  if (kind === 'refused')
-    throw new UsageError(`This version runs tasks on the event loop only: use async or solo.`)
-  return text
+function readPool(text: string): PoolKind {
+  const kind = poolKind(text)
+  if (kind === undefined) throw new UsageError(`Expected one of ${POOL_NAMES.join(', ')}.`)
+  return kind
+}
+
+/** `max,min` or `max`. Celery has the time before it shrinks from the environment as well. */
+function readAutoscale(text: string): Autoscale {
+  const [max, min = 0, ...rest] = text.split(',').map((part) => (/^\d+$/.test(part) ? Number(part) : NaN))
+  if (max === undefined || !(max >= 1) || !(min <= max) || rest.length > 0)
+    throw new UsageError('Expected max,min: whole numbers, the larger one first.')
+  const keepAlive = Number(process.env.AUTOSCALE_KEEPALIVE)
+  return { max, min, ...(keepAlive > 0 ? { keepAliveMs: keepAlive * 1000 } : {}) }
 }

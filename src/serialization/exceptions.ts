@@ -71,6 +71,32 @@ export class TaskError extends LovageError {
   }
 }
 
+/** What was thrown in another thread or process, and described there. */
+export class DescribedError extends LovageError {
+  readonly code = 'THROWN_ELSEWHERE'
+  readonly exception: ExceptionObject
+  readonly traceback: string
+  /** Names of its class and of those that this extends. */
+  readonly classes: readonly string[]
+
+  constructor(
+    exception: ExceptionObject,
+    traceback: string,
+    shown: {
+      readonly message: string
+      readonly stack: string | undefined
+      readonly classes: readonly string[]
+    },
+  ) {
+    super(shown.message)
+    this.name = exception.exc_type
+    this.exception = exception
+    this.traceback = traceback
+    this.classes = shown.classes
+    if (shown.stack !== undefined) this.stack = shown.stack
+  }
+}
+
 /**
  * Anything thrown, as it is stored. Never throws itself.
  *
@@ -79,6 +105,7 @@ export class TaskError extends LovageError {
  */
 export function describeThrown(thrown: unknown): { exception: ExceptionObject; traceback: string } {
   try {
+    if (thrown instanceof DescribedError) return { exception: thrown.exception, traceback: thrown.traceback }
     const exception = exceptionOf(thrown)
     return { exception, traceback: tracebackOf(thrown, exception) }
   } catch {

@@ -17,9 +17,23 @@ export type JsonForm = 'tagged' | 'plain'
  * @throws {@link InvalidJsonError}
  */
 export function parseJson(text: string): unknown {
+  return parseWith(reviveTagged, text)
+}
+
+/**
+ * Read what {@link formatJson} wrote, so that writing it again gives the same text: a decimal becomes a
+ * {@link Decimal} and a UUID a {@link Uuid}.
+ *
+ * @throws {@link InvalidJsonError}
+ */
+export function parseExactJson(text: string): unknown {
+  return parseWith(reviveExactly, text)
+}
+
+function parseWith(reviveTag: ReviveTag, text: string): unknown {
   const parsed = parseOrdinary(text)
   const value = holdsRounded(parsed, 0) ? parseLosslessJson(text) : parsed
-  return text.includes('"__type__"') ? revive(value, 0) : value
+  return text.includes('"__type__"') ? revive(value, reviveTag, 0) : value
 }
 
 function parseOrdinary(text: string): unknown {
@@ -48,11 +62,15 @@ function holdsRounded(value: unknown, depth: number): boolean {
   return false
 }
 
-function revive(value: unknown, depth: number): unknown {
+/** Undefined where the tag is not known or its value does not fit. */
+type ReviveTag = (tag: string, value: unknown) => unknown
+
+function revive(value: unknown, reviveTag: ReviveTag, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (depth > MAX_DEPTH) throw new InvalidJsonError(`JSON is nested deeper than ${MAX_DEPTH} levels`)
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) value[index] = revive(value[index], depth + 1)
+    for (let index = 0; index < value.length; index++)
+      value[index] = revive(value[index], reviveTag, depth + 1)
     return value
   }
   const object = value as Record<string, unknown>
@@ -60,13 +78,18 @@ function revive(value: unknown, depth: number): unknown {
   for (const key of Object.keys(object)) {
     size++
     const member = object[key]
-    if (typeof member === 'object' && member !== null) object[key] = revive(member, depth + 1)
+    if (typeof member === 'object' && member !== null) object[key] = revive(member, reviveTag, depth + 1)
   }
   if (size !== 2 || typeof object.__type__ !== 'string' || !('__value__' in object)) return object
-  return reviveTagged(object.__type__, object.__value__) ?? object
+  return reviveTag(object.__type__, object.__value__) ?? object
 }
 
-/** @returns Undefined where the tag is not known or its value does not fit. */
+function reviveExactly(tag: string, value: unknown): unknown {
+  if (tag === 'decimal' && typeof value === 'string') return new Decimal(value)
+  const revived = reviveTagged(tag, value)
+  return tag === 'uuid' && typeof revived === 'string' ? new Uuid(revived) : revived
+}
+
 function reviveTagged(tag: string, value: unknown): unknown {
   if (tag === 'uuid') return reviveUuid(value)
   if (typeof value !== 'string') return undefined

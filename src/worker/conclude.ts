@@ -1,7 +1,9 @@
-import { describeThrown } from '../serialization/exceptions.js'
+import { DescribedError, describeThrown } from '../serialization/exceptions.js'
 import { hasFollowUps } from './follow-up.js'
+import { isRunAgain, refuseLost } from './redelivery.js'
 import { partOf, type PendingPart } from './ending.js'
 import { keepsResult, storedResult, type Request } from './request.js'
+import type { ErrorClass } from '../app/task-options.js'
 import type { Clock } from '../clock.js'
 import type { Continuation } from './continuation.js'
 import type { Delivery } from '../broker/broker.js'
@@ -14,6 +16,7 @@ import type { Refusals } from './refusals.js'
 import type { Retry } from '../app/outcomes.js'
 import type { RegisteredTask } from '../app/registered-task.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
+import type { WorkerLostError } from '../app/outcomes.js'
 import type { Settings } from '../app/settings.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { StoredResult } from '../results/result-backend.js'
@@ -198,6 +201,27 @@ export function createConclude(parts: ConclusionParts): Conclude {
     )
   }
 
+  /** Its message runs again, counted as lost (decision 5), where its author does not forbid that. */
+  const lose = (
+    request: Request,
+    delivery: Delivery | undefined,
+    error: WorkerLostError,
+    startedAt: number,
+  ): void | Promise<void> => {
+    if (delivery === undefined) return fail(request, delivery, error, startedAt)
+    const { message, task } = request
+    const text = `Task ${message.task}[${message.id}] was lost: ${error.message}`
+    log.error({ taskId: message.id, task: message.task }, text)
+    if (isRunAgain(task, settings)) {
+      monitors.current?.ended(message, { kind: 'rejected', requeue: true })()
+      messages.putBackLost(delivery)
+      return tell(request, { state: 'REJECTED' }, startedAt)
+    }
+    return refusals
+      .giveUp(request, refuseLost(error.message))
+      .then(() => tell(request, { state: 'FAILURE', value: error }, startedAt))
+  }
+
   const requeue = ({ message }: Request, delivery: Delivery): void => {
     monitors.current?.ended(message, { kind: 'rejected', requeue: true })()
     messages.requeue(delivery)
@@ -209,6 +233,8 @@ export function createConclude(parts: ConclusionParts): Conclude {
         return succeed(request, delivery, outcome, startedAt)
       case 'failure':
         return fail(request, delivery, outcome.thrown, startedAt, outcome.children)
+      case 'lost':
+        return lose(request, delivery, outcome.thrown, startedAt)
       case 'retry':
         return runAgain(request, delivery, outcome, startedAt)
       case 'replace':
@@ -232,7 +258,9 @@ function retried({ cause }: Retry): TaskEnd {
 
 /** One of the task's `throws`. */
 function isExpected({ options }: RegisteredTask, thrown: unknown): boolean {
-  return options.throws?.some((type) => thrown instanceof type) ?? false
+  const isInstance = (type: ErrorClass): boolean =>
+    thrown instanceof DescribedError ? thrown.classes.includes(type.name) : thrown instanceof type
+  return options.throws?.some(isInstance) ?? false
 }
 
 /** `acksOnFailureOrTimeout` of the task, else the setting. */

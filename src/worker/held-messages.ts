@@ -57,6 +57,8 @@ export interface HeldMessages extends Load {
   endAcknowledged(): void
   park(delivery: Delivery, until: Date): void
   requeue(delivery: Delivery): void
+  /** What ran it died: it is to run again. */
+  putBackLost(delivery: Delivery): void
   bury(delivery: Delivery, reason: DeadLetterReason, taskId?: string): void
   /** Others may have a slot for what waits for one here. */
   handBack(deliveries: readonly Delivery[]): Promise<void>
@@ -192,6 +194,7 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
     },
     park: (delivery, until) => void handOver('park', [delivery], () => consumer.park(delivery, until)),
     requeue: (delivery) => void handOver('requeue', [delivery], () => consumer.requeue(delivery)),
+    putBackLost: (delivery) => void handOver('put back', [delivery], () => consumer.releaseLost(delivery)),
     bury(delivery, reason, taskId) {
       tally.deadLettered++
       log.error({ taskId, queue: delivery.queue, code: reason.code }, `message refused: ${reason.message}`)

@@ -1,4 +1,4 @@
-import { Ignore, Reject, Replace, Retry } from '../app/outcomes.js'
+import { Ignore, Reject, Replace, Retry, type WorkerLostError } from '../app/outcomes.js'
 import { autoretryCountdown, DEFAULT_MAX_RETRIES, isAutoretried, retriesExhausted } from '../app/retry.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { SignatureData } from '../canvas/signature-data.js'
@@ -8,6 +8,8 @@ import type { RegisteredTask } from '../app/registered-task.js'
 export type Outcome =
   | { readonly kind: 'success'; readonly value: unknown; readonly children: readonly ResultTuple[] }
   | { readonly kind: 'failure'; readonly thrown: unknown; readonly children?: readonly ResultTuple[] }
+  /** What ran it, a child of the pool, died. */
+  | { readonly kind: 'lost'; readonly thrown: WorkerLostError }
   | { readonly kind: 'retry'; readonly retry: Retry; readonly children?: readonly ResultTuple[] }
   | { readonly kind: 'replace'; readonly signature: SignatureData }
   | { readonly kind: 'ignore' }

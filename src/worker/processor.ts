@@ -17,6 +17,7 @@ import type { Monitors } from './monitors.js'
 import type { Pool } from './pool/pool.js'
 import type { RateLimit } from '../app/rate-limit.js'
 import type { Settler } from './settle.js'
+import type { TaskLookup } from '../app/registered-task.js'
 import type { WorkerCounts, WorkerParts } from '../app/worker-options.js'
 
 /** Follows each delivery from its arrival to its settlement. */
@@ -36,7 +37,8 @@ export interface Processor {
   setRateLimit(this: void, task: string, rate: RateLimit): void
 }
 
-export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock'> {
+export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock' | 'tasks'> {
+  readonly tasks: TaskLookup
   readonly hostname: string
   readonly pool: Pool
   readonly consumer: Consumer

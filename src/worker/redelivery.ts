@@ -27,7 +27,7 @@ export function refuseRedelivery(
   if (count === 0) return undefined
   const worker = history.at(-1)?.worker ?? 'its worker'
   if (hasBegun && !isRunAgain(task, settings)) {
-    return refusal('WORKER_LOST', `Worker exited prematurely: ${worker} was lost while it ran ${task.name}.`)
+    return refuseLost(`Worker exited prematurely: ${worker} was lost while it ran ${task.name}.`)
   }
   const limit = settings.taskMaxDeliveries
   if (lost < limit && count < limit * UNBEGUN_PER_DELIVERY) return undefined
@@ -51,8 +51,13 @@ export function beginningOf(
 }
 
 /** `rejectOnWorkerLost` of the task, else the setting. */
-function isRunAgain({ options }: RegisteredTask, settings: Settings): boolean {
+export function isRunAgain({ options }: RegisteredTask, settings: Settings): boolean {
   return options.rejectOnWorkerLost ?? settings.taskRejectOnWorkerLost
+}
+
+/** Of a message whose task must not be run twice. */
+export function refuseLost(message: string): Refusal {
+  return refusal('WORKER_LOST', message)
 }
 
 function refusal(code: string, message: string): Refusal {

@@ -4,7 +4,7 @@ import { createCompleteChord } from './complete-chord.js'
 import { nodeName } from './node-name.js'
 import { partOf } from './ending.js'
 import { withBuiltins } from './builtins.js'
-import { createAsyncPool } from './pool/async-pool.js'
+import { createPool } from './pool/create-pool.js'
 import { createConsumption } from './consumption.js'
 import { createMonitors } from './monitors.js'
 import { createProcessor, type Processor } from './processor.js'
@@ -32,11 +32,10 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   const { settings, broker, signals, log } = parts
   const hostname = nodeName(options.hostname ?? 'celery@%h')
   await signals.emit('workerInit', { hostname })
-  const concurrency = options.concurrency ?? settings.workerConcurrency
   const multiplier = options.prefetchMultiplier ?? settings.workerPrefetchMultiplier
   const queues = options.queues ?? settings.taskQueues ?? [settings.taskDefaultQueue]
   const consumer = broker.consumer({ queues, consumerId: `${hostname}:${randomUUID()}` })
-  const pool = createAsyncPool('async', concurrency)
+  const pool = createPool(parts, hostname, options)
   const settler = createSettler({
     backend: parts.backend,
     consumer,
@@ -112,9 +111,10 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   parts.backend.ping(PING_TIMEOUT_MS).catch((error: unknown) => {
     log.debug({ err: error }, 'the result backend does not answer yet')
   })
+  await pool.start()
   await consumption.start()
   const handingBack = isAdaptive ? startHandingBack(processor) : undefined
-  log.info({ hostname, queues, concurrency }, `${hostname} ready.`)
+  log.info({ hostname, queues, pool: pool.kind, concurrency: slotCount() }, `${hostname} ready.`)
   void events.start()
   await signals.emit('workerReady', { hostname })
 
@@ -129,6 +129,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     const patience = startPatience(settings.workerShutdownTimeout * 1000, aborting.signal)
     await Promise.race([pool.slots.idle(), patience.isOver])
     await processor.releaseRunning()
+    await pool.stop()
     await Promise.race([settler.flush(), patience.isOver])
     patience.end()
     settler.abandon()
@@ -140,6 +141,18 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
 
   return {
     hostname,
+    pool: {
+      kind: pool.kind,
+      get concurrency() {
+        return pool.slots.concurrency
+      },
+      get children() {
+        return pool.children
+      },
+      grow: pool.grow,
+      shrink: pool.shrink,
+    },
+    terminate: (taskId, signal = 'SIGTERM') => processor.terminate(taskId, signal),
     counts: () => processor.counts(),
     setRateLimit: processor.setRateLimit,
     enableEvents: events.enableEvents,

@@ -5,10 +5,14 @@ export interface ChildProcessEntry {
   readonly command: string
 }
 
-/** The processes that this one started and that still run, as Linux tells; none elsewhere. */
-export function childProcesses(): ChildProcessEntry[] {
-  const pids = read('/proc/self/task', (directory) => readdirSync(directory)).flatMap((thread) =>
-    read(`/proc/self/task/${thread}/children`, (file) => readFileSync(file, 'utf8').split(' ')),
+/**
+ * The processes that one has started and that still run, as Linux tells; none elsewhere.
+ *
+ * @param of - the pid of that one. @default this one
+ */
+export function childProcesses(of: number | 'self' = 'self'): ChildProcessEntry[] {
+  const pids = read(`/proc/${of}/task`, (directory) => readdirSync(directory)).flatMap((thread) =>
+    read(`/proc/${of}/task/${thread}/children`, (file) => readFileSync(file, 'utf8').split(' ')),
   )
   return pids
     .filter((pid) => pid !== '')

@@ -11,13 +11,13 @@ export interface Pool extends PoolParts {
    *
    * @throws InvalidArgumentError where the pool has a fixed size.
    */
-  grow(count: number): Promise<void>
+  grow(this: void, count: number): Promise<void>
   /**
    * Take slots away; those that are in use go when their tasks end.
    *
    * @throws InvalidArgumentError for more than there are, or where the pool has a fixed size.
    */
-  shrink(count: number): Promise<void>
+  shrink(this: void, count: number): Promise<void>
 }
 
 /** What the kinds of pools differ in. */

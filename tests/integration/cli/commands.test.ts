@@ -53,7 +53,7 @@ describe('lovage worker', () => {
     const flags = ['--pool', 'solo', '--without-gossip', '--without-mingle', '--without-heartbeat']
     const worker = await startLovage(['worker', ...flags, '--loglevel', 'info'], { env: service() })
     await worker.waitForLine(/ready\.$/)
-    expect(worker.output()).toContain('.> concurrency: 1 (async)')
+    expect(worker.output()).toContain('.> concurrency: 1 (solo)')
     await worker.stop()
   })
 
@@ -248,7 +248,13 @@ describe('lovage purge', () => {
 describe('lovage, wrongly used', () => {
   it.each([
     [['worker', '-c', 'many'], /-c.*'many'.*whole number/],
-    [['worker', '-P', 'prefork'], /event loop only/],
+    [['worker', '-c', '0'], /-c.*'0'.*whole number from 1/],
+    [['worker', '--autoscale', '1,5'], /--autoscale.*'1,5'.*the larger one first/],
+    [['worker', '--autoscale', 'much'], /--autoscale.*'much'.*max,min/],
+    [['worker', '--time-limit', '0'], /--time-limit.*'0'.*more than 0/],
+    [['worker', '--soft-time-limit', 'soon'], /--soft-time-limit.*seconds/],
+    [['worker', '--max-tasks-per-child', '0'], /--max-tasks-per-child.*'0'.*whole number from 1/],
+    [['worker', '--max-memory-per-child', '1MB'], /--max-memory-per-child.*'1MB'.*whole number/],
     [['worker', '-P', 'fibers'], /Expected one of async, gevent/],
     [['worker', '-l', 'loud'], /Expected one of DEBUG, INFO/],
     [['worker', '--prefetch-multiplier', '-1'], /whole number from 0/],

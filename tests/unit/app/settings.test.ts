@@ -33,7 +33,8 @@ describe('resolveSettings', () => {
       taskDefaultDeliveryMode: 2,
       resultExpires: 86_400,
       resultExtended: false,
-      workerConcurrency: 100,
+      workerPool: 'async',
+      workerProcAliveTimeout: 30,
       workerShutdownTimeout: 25,
       workerLease: 30,
       timezone: 'UTC',
@@ -137,6 +138,10 @@ describe('resolveSettings', () => {
     [{ taskDefaultPriority: 10 }, 'taskDefaultPriority: expected an integer from 0 to 9, got number 10'],
     [{ taskMaxDeliveries: 0 }, 'taskMaxDeliveries: expected an integer, 1 or more, got number 0'],
     [{ resultExpires: -1 }, 'resultExpires: expected seconds, 0 or more, got number -1'],
+    [
+      { workerPool: 'fibers' as never },
+      'workerPool: expected one of async, gevent, eventlet, solo, threads, processes, prefork, got string "fibers"',
+    ],
     [{ workerConcurrency: 1.5 }, 'workerConcurrency: expected an integer, 1 or more, got number 1.5'],
     [{ taskTimeLimit: Infinity }, 'taskTimeLimit: expected seconds, more than 0, got number Infinity'],
     [

@@ -1,0 +1,58 @@
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { createAsyncPool } from './async-pool.js'
+import { defaultConcurrency } from '../../app/pool-kinds.js'
+import { createChildPool } from './child-pool.js'
+import { InvalidArgumentError, describeValue } from '../../errors.js'
+import type { Pool } from './pool.js'
+import type { PoolKind, WorkerOptions, WorkerParts } from '../../app/worker-options.js'
+
+/**
+ * The pool that a worker's options, and behind them the settings, ask for. It is not started.
+ *
+ * @throws InvalidArgumentError where they do not fit each other.
+ */
+export function createPool(
+  { settings, tasks, log }: WorkerParts,
+  hostname: string,
+  options: WorkerOptions,
+): Pool {
+  const kind = options.pool ?? settings.workerPool
+  const given = options.autoscale?.min ?? options.concurrency ?? settings.workerConcurrency
+  const concurrency = given ?? defaultConcurrency(kind)
+  if (options.autoscale === undefined) checkConcurrency(concurrency)
+  if (kind === 'async' || kind === 'solo') return createAsyncPool(kind, concurrency)
+  if (settings.broker.startsWith('memory:')) {
+    throw new InvalidArgumentError(
+      `pool: ${kind} need a broker on a server, as children do not share the memory of memory://`,
+    )
+  }
+  return createChildPool(kind, {
+    concurrency,
+    module: moduleOf(kind, options.appModule),
+    env: options.childEnv ?? process.env,
+    hostname,
+    tasks: () => tasks.keys(),
+    startTimeoutMs: settings.workerProcAliveTimeout * 1000,
+    maxTasksPerChild: settings.workerMaxTasksPerChild,
+    maxMemoryPerChild: settings.workerMaxMemoryPerChild,
+    log,
+  })
+}
+
+function checkConcurrency(concurrency: number): void {
+  if (Number.isInteger(concurrency) && concurrency >= 1) return
+  throw new InvalidArgumentError(
+    `concurrency: expected an integer, 1 or more, got ${describeValue(concurrency)}`,
+  )
+}
+
+function moduleOf(kind: PoolKind, module: string | URL | undefined): URL {
+  if (module instanceof URL) return module
+  if (module === undefined || module === '') {
+    throw new InvalidArgumentError(
+      `appModule: a pool of ${kind} needs the module that exports the app, which its children import`,
+    )
+  }
+  return module.startsWith('file:') ? new URL(module) : pathToFileURL(path.resolve(module))
+}

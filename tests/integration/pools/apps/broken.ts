@@ -1,0 +1,2 @@
+throw new TypeError('not to be imported')
+export {}

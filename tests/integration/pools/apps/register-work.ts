@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { Decimal, Uuid, type Celery } from '../../../../src/index.js'
+
+/** Seven and a half minutes: for ever, as far as a test is concerned. */
+const LONG_MS = 450_000
+
+class OutOfStock extends RangeError {
+  override readonly name = 'OutOfStock'
+}
+
+/** Tasks that show where they run, and that do what tasks should not do. */
+export function registerWork(app: Celery): void {
+  app.task('work.where', () => ({ pid: process.pid, threadId }))
+  app.task('work.add', (x: number, y: number) => x + y)
+  app.task('work.sleep', { bind: true }, async (task, marker: string, ms: number = LONG_MS) => {
+    await task.updateState('AT_WORK', { pid: process.pid, marker })
+    await sleep(ms, undefined, { signal: task.signal })
+    return marker
+  })
+  app.task('work.spin', { bind: true }, async (task) => {
+    await task.updateState('AT_WORK', { pid: process.pid })
+    for (;;);
+  })
+  app.task('work.until_aborted', { bind: true }, async ({ signal }) => {
+    await sleep(LONG_MS, undefined, { signal }).catch(() => undefined)
+    return signal.reason instanceof Error ? signal.reason.name : String(signal.reason)
+  })
+  app.task('work.soft', { bind: true }, async ({ signal }) => {
+    await sleep(LONG_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+  })
+  app.task('work.exit', (code: number) => process.exit(code))
+  app.task('work.exit_once', { rejectOnWorkerLost: false }, (code: number) => process.exit(code))
+  app.task('work.exit_early', { acksLate: false }, (code: number) => process.exit(code))
+  app.task('work.exit_at_first', { bind: true }, ({ request }) => {
+    if (!request.isRedelivered) process.exit(3)
+    return 'second'
+  })
+  const hoard: unknown[][] = []
+  app.task('work.hoard', (mib: number) => {
+    for (let i = 0; i < mib; i++) hoard.push(new Array<unknown>(2 ** 17).fill(i))
+    return { pid: process.pid, threadId }
+  })
+  app.task('work.values', () => ({
+    price: new Decimal('12.340'),
+    id: new Uuid('00112233-4455-6677-8899-aabbccddeeff'),
+    at: new Date(0),
+    big: 2n ** 70n,
+    bytes: Buffer.from('ü'),
+  }))
+  app.task('work.unstorable', () => ({ a: () => 1 }))
+  app.task('work.fail', () => {
+    throw new OutOfStock('none left', { cause: new TypeError('no such thing') })
+  })
+  app.task('work.again', { bind: true, maxRetries: 2 }, (task, label: string) => {
+    if (task.request.retries < 2)
+      throw task.retry({ countdown: 0, args: [`${label}+`], cause: new OutOfStock('wait') })
+    return [label, task.request.retries]
+  })
+  app.task('work.replace', { bind: true }, (task) => {
+    throw task.replace(app.signature('work.add', { args: [40, 2] }))
+  })
+  app.task('work.calls', { bind: true }, async ({ request }) => {
+    const { id } = await app.sendTask('work.request', [], {}, { queue: request.deliveryInfo.routingKey })
+    return id
+  })
+  app.task('work.request', { bind: true }, ({ request }) => ({
+    parentId: request.parentId,
+    hostname: request.hostname,
+    task: request.task,
+  }))
+  app.task('work.ignore', { bind: true }, (task) => {
+    throw task.ignore()
+  })
+  app.task('work.reject', { bind: true }, (task) => {
+    throw task.reject('not today')
+  })
+  app.task('work.log', { bind: true }, ({ log }, text: string) => {
+    log.info({ text }, 'said by a task')
+  })
+}

@@ -1,0 +1,6 @@
+import { Celery } from '../../../../src/index.js'
+import { registerWork } from './register-work.js'
+
+/** What children import. Where its broker is, and its settings, stand in the environment. */
+export const app = new Celery('work', JSON.parse(process.env.WORK_SETTINGS ?? '{}') as object)
+registerWork(app)

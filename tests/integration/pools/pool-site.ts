@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto'
+import { atTestEnd } from '../../support/at-test-end.js'
+import { registerWork } from './apps/register-work.js'
+import { testApp } from '../../support/test-app.js'
+import type { AppOptions, AsyncResult, Celery, RunningWorker, WorkerOptions } from '../../../src/index.js'
+
+/** What children import. */
+export const APP_MODULE = new URL('./apps/work.ts', import.meta.url)
+
+/** A worker with children in this process, and a queue that only it consumes. */
+export interface PoolSite {
+  readonly app: Celery
+  readonly worker: RunningWorker
+  readonly queue: string
+  send<Result = unknown>(task: string, ...args: unknown[]): Promise<AsyncResult<Result>>
+}
+
+export async function startPoolSite(
+  url: string,
+  options: WorkerOptions,
+  settings: AppOptions = {},
+): Promise<PoolSite> {
+  const { log, ...rest } = settings
+  const queue = `pool-${randomUUID()}`
+  const app = testApp(url, { ...rest, ...(log === undefined ? {} : { log }) })
+  registerWork(app)
+  const childEnv = {
+    ...process.env,
+    WORK_SETTINGS: JSON.stringify({ broker: url, backend: url, ...rest }),
+  }
+  const worker = await app.startWorker({
+    queues: [queue],
+    concurrency: 2,
+    appModule: APP_MODULE,
+    childEnv,
+    ...options,
+  })
+  atTestEnd(() => worker.stop())
+  return { app, worker, queue, send: (task, ...args) => app.sendTask(task, args, {}, { queue }) }
+}
