@@ -83,11 +83,21 @@ export interface WorkerCounts {
   readonly reserved: number
 }
 
+/** The limits within which a pool has as many slots as there is work for. */
+export interface RunningAutoscale {
+  readonly max: number
+  readonly min: number
+  /** What is left out stays. @throws InvalidArgumentError where min is above max. */
+  update(limits: { readonly max?: number; readonly min?: number }): void
+}
+
 /** The pool of a worker, while it runs. */
 export interface RunningPool {
   readonly kind: PoolKind
   /** How many tasks may run at once. */
   readonly concurrency: number
+  /** Undefined where its size changes only when it is told to. */
+  readonly autoscale: RunningAutoscale | undefined
   /** Ids of the processes, or threads, that tasks run in. */
   readonly children: readonly number[]
   /**

@@ -5,6 +5,7 @@ import { nodeName } from './node-name.js'
 import { partOf } from './ending.js'
 import { withBuiltins } from './builtins.js'
 import { createPool } from './pool/create-pool.js'
+import { createAutoscaler } from './pool/autoscaler.js'
 import { createConsumption } from './consumption.js'
 import { createMonitors } from './monitors.js'
 import { createProcessor, type Processor } from './processor.js'
@@ -12,6 +13,7 @@ import { createWorkerEvents } from './worker-events.js'
 import { adaptivePrefetch, fixedPrefetch } from './prefetch.js'
 import { createSettler } from './settle.js'
 import { describeThrown } from '../serialization/exceptions.js'
+import { runningPool } from './pool/running-pool.js'
 import { storedResult } from './request.js'
 import { systemClock } from '../clock.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
@@ -85,7 +87,18 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   })
   const { load } = processor
   const isAdaptive = multiplier === undefined
-  const slotCount = (): number => pool.slots.concurrency
+  const autoscaler =
+    options.autoscale === undefined
+      ? undefined
+      : createAutoscaler({
+          pool,
+          limits: options.autoscale,
+          demand: () => load.unfinished,
+          now: () => performance.now(),
+          log,
+        })
+  // Who is to grow with the work has to see it.
+  const slotCount = (): number => autoscaler?.max ?? pool.slots.concurrency
   const consumption = createConsumption({
     consumer,
     prefetch: isAdaptive
@@ -102,7 +115,13 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
       load.onRoom(listener)
       pool.slots.onGrow(listener)
     },
-    onDelivery: (delivery) => processor.process(delivery),
+    onDelivery:
+      autoscaler === undefined
+        ? (delivery) => processor.process(delivery)
+        : (delivery) => {
+            processor.process(delivery)
+            autoscaler.look()
+          },
     clock: systemClock,
     log,
   })
@@ -113,8 +132,11 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   })
   await pool.start()
   await consumption.start()
-  const handingBack = isAdaptive ? startHandingBack(processor) : undefined
-  log.info({ hostname, queues, pool: pool.kind, concurrency: slotCount() }, `${hostname} ready.`)
+  autoscaler?.start()
+  const handingBack = isAdaptive
+    ? startHandingBack(processor, () => slotCount() - pool.slots.concurrency)
+    : undefined
+  log.info({ hostname, queues, pool: pool.kind, concurrency: pool.slots.concurrency }, `${hostname} ready.`)
   void events.start()
   await signals.emit('workerReady', { hostname })
 
@@ -123,6 +145,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
 
   const stop = async (): Promise<void> => {
     clearInterval(handingBack)
+    autoscaler?.stop()
     void signals.emit('workerShuttingDown', { hostname })
     await consumption.stop()
     await processor.releaseWaiting()
@@ -141,17 +164,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
 
   return {
     hostname,
-    pool: {
-      kind: pool.kind,
-      get concurrency() {
-        return pool.slots.concurrency
-      },
-      get children() {
-        return pool.children
-      },
-      grow: pool.grow,
-      shrink: pool.shrink,
-    },
+    pool: runningPool(pool, autoscaler),
     terminate: (taskId, signal = 'SIGTERM') => processor.terminate(taskId, signal),
     counts: () => processor.counts(),
     setRateLimit: processor.setRateLimit,
@@ -169,15 +182,17 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
 /**
  * Hand back what does not begin soon after all: tasks that were claimed at the pace of short ones may turn out to be
  * long, or to wait behind such.
+ *
+ * @param slotsToCome - by which the pool may still grow.
  */
-function startHandingBack(processor: Processor): NodeJS.Timeout {
+function startHandingBack(processor: Processor, slotsToCome: () => number): NodeJS.Timeout {
   let startedBefore = processor.counts().started
   return setInterval(() => {
     const { started, reserved } = processor.counts()
     const begun = started - startedBefore
     startedBefore = started
     // At this pace, these would not begin before the next look.
-    void processor.handBack(reserved - begun)
+    void processor.handBack(reserved - begun - slotsToCome())
   }, HAND_BACK_EVERY_MS)
 }
 

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { readAutoscale } from './autoscaler.js'
 import { createAsyncPool } from './async-pool.js'
 import { defaultConcurrency } from '../../app/pool-kinds.js'
 import { createChildPool } from './child-pool.js'
@@ -18,9 +19,10 @@ export function createPool(
   options: WorkerOptions,
 ): Pool {
   const kind = options.pool ?? settings.workerPool
-  const given = options.autoscale?.min ?? options.concurrency ?? settings.workerConcurrency
-  const concurrency = given ?? defaultConcurrency(kind)
-  if (options.autoscale === undefined) checkConcurrency(concurrency)
+  const concurrency =
+    options.autoscale === undefined
+      ? checkConcurrency(options.concurrency ?? settings.workerConcurrency ?? defaultConcurrency(kind))
+      : readAutoscale(options.autoscale).min
   if (kind === 'async' || kind === 'solo') return createAsyncPool(kind, concurrency)
   if (settings.broker.startsWith('memory:')) {
     throw new InvalidArgumentError(
@@ -40,8 +42,8 @@ export function createPool(
   })
 }
 
-function checkConcurrency(concurrency: number): void {
-  if (Number.isInteger(concurrency) && concurrency >= 1) return
+function checkConcurrency(concurrency: number): number {
+  if (Number.isInteger(concurrency) && concurrency >= 1) return concurrency
   throw new InvalidArgumentError(
     `concurrency: expected an integer, 1 or more, got ${describeValue(concurrency)}`,
   )

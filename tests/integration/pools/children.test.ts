@@ -223,6 +223,18 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
     expect(next).not.toEqual(hoarder)
   })
 
+  it('scales with the work, by itself', async () => {
+    const site = await startPoolSite(redis.url, { pool, autoscale: { max: 3, min: 1, keepAliveMs: 300 } })
+    expect(site.worker.pool).toMatchObject({ concurrency: 1, autoscale: { max: 3, min: 1 } })
+    const sent = await Promise.all(['a', 'b', 'c', 'd'].map((marker) => site.send('work.sleep', marker)))
+    const atWork = (): Promise<string[]> => Promise.all(sent.map((each) => each.state()))
+    await eventually(async () => (await atWork()).filter((state) => state === 'AT_WORK').length === 3)
+    expect(site.worker.pool.children).toHaveLength(3)
+    for (const { id } of sent) await eventually(() => site.worker.terminate(id))
+    await eventually(() => site.worker.pool.children.length === 1)
+    expect(await (await site.send('work.add', 40, 2)).get(PATIENCE)).toBe(42)
+  })
+
   it('says what is missing where children do not know a task, or cannot start', async () => {
     const app = testApp(redis.url)
     registerWork(app)
