@@ -9,7 +9,7 @@ interface Scaled {
   readonly pool: Pool
   readonly autoscaler: Autoscaler
   /** There is so much work, so many milliseconds later. */
-  see(demand: number, afterMs?: number): Promise<number>
+  see(this: void, demand: number, afterMs?: number): Promise<number>
 }
 
 function scaled(max: number, min: number): Scaled {
@@ -29,6 +29,8 @@ function scaled(max: number, min: number): Scaled {
     pool,
     autoscaler,
     async see(tasks, afterMs = 0) {
+      // An earlier change is over by then.
+      await new Promise((resolve) => setImmediate(resolve))
       demand = tasks
       nowMs += afterMs
       autoscaler.look()
