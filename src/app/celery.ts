@@ -13,8 +13,7 @@ import { createSignalBus, type SignalListener, type SignalName } from './signals
 import { registerTask, withOptions, type RegisteredTask, type TaskFunction } from './registered-task.js'
 import { resolveSettings, type Settings } from './settings.js'
 import type { CelerySettings } from './celery-settings.js'
-import { firstOf } from '../canvas/freeze.js'
-import { tupleOf } from '../canvas/result-tree.js'
+import { startedTuple, tupleOf } from '../canvas/result-tree.js'
 import { AsyncResult, fromTuple, savedGroup } from '../results/async-result.js'
 import { noteChild } from '../results/running-task.js'
 import { ResultSet } from '../results/result-set.js'
@@ -332,7 +331,7 @@ export class Celery {
     launch: async (data, call) => {
       const prepared = this.#canvas()(data, call)
       await prepared.send()
-      noteChild(tupleOf(firstOf(prepared.result)))
+      noteChild(startedTuple(prepared.result))
       return fromTuple(tupleOf(prepared.result), this.backend)
     },
     errbackReach: () => errbackReach(this.settings),

@@ -167,7 +167,11 @@ function createPlanner(freezer: Freezer): Planner {
     const members = freezeMembers(headerOf(data), { groupId, chord: body.data }, freezer)
     const size = members.reduce((sum, member) => sum + partsOf(member.data), 0)
     const header: ResultNode = { id: groupId, children: members.map(({ result }) => result) }
-    if (size === 0) return apply(body.data, { args: [[]] })
+    if (size === 0) {
+      apply(body.data, { args: [[]] })
+      firstOf(body.result).parent = header
+      return body.result
+    }
 
     const delay = { ...(isGiven(countdown) && { countdown }), ...(isGiven(eta) && { eta }) }
     const memberCall = {

@@ -27,14 +27,14 @@ function ownTasks(
   // Celery stores the failure of a step that is a chord under its own id as well.
   if (isChord(data)) return [...itself(data, undefined, undefined), ...waitedFor(bodyOf(data))]
   if (isGroup(data)) {
-    // Its members leave the chord to it.
-    return tasksOf(data)
-      .flatMap(waitedFor)
-      .map((task) => ({
-        ...task,
-        groupId: task.groupId ?? groupId,
-        chord: task.chord ?? chord,
-      }))
+    // Its members leave the chord to it. Celery stores the failure under its id as well.
+    const members = tasksOf(data).flatMap(waitedFor)
+    const placed = members.map((task) => ({
+      ...task,
+      groupId: task.groupId ?? groupId,
+      chord: task.chord ?? chord,
+    }))
+    return [...itself(data, undefined, undefined), ...placed]
   }
   return itself(data, groupId, chord)
 }

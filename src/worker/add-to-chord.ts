@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { InvalidSignatureError } from '../canvas/errors.js'
 import { AsyncResult } from '../results/async-result.js'
-import { firstOf } from '../canvas/freeze.js'
-import { tupleOf } from '../canvas/result-tree.js'
+import { startedTuple } from '../canvas/result-tree.js'
 import { noteChild, runningTask } from '../results/running-task.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -38,7 +37,7 @@ export async function addToChord(
   }
   await backend.chords.extend(group, [result.id])
   await prepared.send()
-  noteChild(tupleOf(firstOf(result)))
+  noteChild(startedTuple(result))
   return new AsyncResult(result.id, backend)
 }
 

@@ -1,9 +1,8 @@
 import { NotRegistered } from '../app/outcomes.js'
 import { chordData, isList, readSignatureData } from '../canvas/signature-data.js'
 import { chunksData } from '../canvas/map.js'
-import { firstOf } from '../canvas/freeze.js'
 import { noteChild } from '../results/running-task.js'
-import { tupleOf } from '../canvas/result-tree.js'
+import { startedTuple, tupleOf } from '../canvas/result-tree.js'
 import type { PartialCall } from '../canvas/signature.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
 import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
@@ -49,7 +48,7 @@ export function withBuiltins({ tasks, prepareCanvas }: BuiltinParts): TaskLookup
     const { id, rootId } = context().request
     const prepared = prepareCanvas(data, call, { parentId: id, rootId })
     await prepared.send()
-    noteChild(tupleOf(firstOf(prepared.result)))
+    noteChild(startedTuple(prepared.result))
     return tupleOf(prepared.result)
   }
 

@@ -13,11 +13,12 @@ import { endingOf, type Ending, type PendingPart } from './ending.js'
 import { joinGroup } from './join-group.js'
 import { persist, type Persistence } from './persist.js'
 import { isPassing, untilSent } from './until-sent.js'
-import type { CallErrbacks } from './errbacks.js'
+import type { CallErrbacks, Failure } from './errbacks.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
 import type { ResultBackend } from '../results/result-backend.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { ReturnedPart } from '../serialization/chord-part.js'
 import type { Settings } from '../app/settings.js'
 import type { TaskMessage } from '../serialization/task-message.js'
@@ -82,12 +83,32 @@ export function createCompleteChord(parts: ChordCompletionParts): CompleteChord 
     // Members of a group fail with what the header failed with, as in Celery.
     const result = isGroup(body) ? cause : chordError
     const state = { status: 'FAILURE', result, traceback: '', dateDone: new Date(clock.now()) } as const
-    await record(endingOf([body], message, state, settings, hostname), message)
+    const started = await tellErrbacks({ body, message }, { exception: result, traceback: '' }, persistence)
+    await record(endingOf([body], message, state, settings, hostname, started), message)
+  }
+
+  /** @returns the children of each task that does not run: its errbacks and, as in Celery, those that were told before. */
+  const tellErrbacks = async (
+    { body, message }: Pick<PendingPart, 'body' | 'message'>,
+    failure: Failure,
+    persistence: Persistence,
+  ): Promise<ReadonlyMap<string, readonly ResultTuple[]>> => {
+    const children = new Map<string, readonly ResultTuple[]>()
+    let told: readonly ResultTuple[] = []
     for (const { taskId, errbacks } of errbacksOf(body)) {
-      if (errbacks.length === 0) continue
       const failed = { ...message, id: taskId, rootId: taskId, parentId: message.id }
-      await callErrbacks(failed, errbacks, { exception: result, traceback: '' }, persistence)
+      try {
+        const sent = await callErrbacks(failed, errbacks, failure, persistence)
+        if (sent !== undefined) told = [...told, sent]
+      } catch (error) {
+        if (persistence.signal.aborted) throw error
+        log.error({ err: error, group: message.group }, 'an errback of a chord could not be sent')
+      }
+      children.set(taskId, told)
     }
+    const groupId = isGroup(body) ? body.options['task_id'] : undefined
+    if (typeof groupId === 'string') children.set(groupId, told)
+    return children
   }
 
   const pay = async (part: PendingPart, joined: Joined, persistence: Persistence): Promise<void> => {
@@ -110,8 +131,9 @@ export function createCompleteChord(parts: ChordCompletionParts): CompleteChord 
     try {
       await pay(part, joined.value, persistence)
     } catch (error) {
-      // Its errbacks: all else is tried until it succeeds.
-      log.error({ err: error, group: part.groupId }, 'an errback of a chord could not be sent')
+      // Of a mistake of ours, as all else is tried until it succeeds: nobody should wait for the body for ever.
+      if (!persistence.signal.aborted)
+        log.error({ err: error, group: part.groupId }, 'a chord could not be completed')
     }
     if (persistence.signal.aborted) return false
     const ended = await persist('end a chord', () => backend.chords.end(part.groupId), persistence)

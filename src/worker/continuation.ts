@@ -76,7 +76,9 @@ export function createContinuation(parts: ContinuationParts): Continuation {
       return failedEnding(message, task, state, settings, hostname)
     },
 
-    callErrbacks: ({ message }, failure) => callErrbacks(message, message.errbacks, failure, persistence),
+    async callErrbacks({ message }, failure) {
+      await callErrbacks(message, message.errbacks, failure, persistence)
+    },
 
     async sendReplacement({ message }, signature) {
       const prepared = prepareReplacement(parts, message, signature)

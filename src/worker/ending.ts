@@ -81,20 +81,27 @@ export function failedEnding(
   }
 }
 
-/** The same failure for signatures that will not be sent. @param message - the task because of which. */
+/**
+ * The same failure for signatures that will not be sent.
+ *
+ * @param message - the task because of which.
+ * @param started - what the failure of some tasks has started, by their ids.
+ */
 export function endingOf(
   signatures: readonly SignatureData[],
   message: TaskMessage,
   state: FailedState,
   settings: Settings,
   hostname: string,
+  started?: ReadonlyMap<string, readonly ResultTuple[]>,
 ): Ending {
   const results: StoredResult[] = []
   const parts: PendingPart[] = []
   for (const { data, taskId, groupId, groupIndex, chord } of signatures.flatMap(waitedFor)) {
     const place = { id: taskId, group: groupId, groupIndex, chord, parentId: undefined }
     const instead = { ...message, task: data.task, args: data.args, kwargs: data.kwargs, ...place }
-    results.push(storedResult(instead, settings, hostname, state))
+    const children = started?.get(taskId) ?? state.children
+    results.push(storedResult(instead, settings, hostname, children ? { ...state, children } : state))
     const part = partOf(instead, state.status, state.result, settings)
     if (part !== undefined) parts.push({ ...part, message })
   }

@@ -1,10 +1,12 @@
 import { asGroup } from '../canvas/plan.js'
+import { childTuple } from './follow-up.js'
 import { readTaskRequest } from './request.js'
 import { untilSent } from './until-sent.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
 import type { Log } from '../log.js'
 import type { Persistence } from './persist.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
+import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { TaskMessage } from '../serialization/task-message.js'
@@ -21,6 +23,7 @@ export interface Failure {
  * Tell a failure to errbacks (wire protocol, section 12.6): those that are registered here and take the request, the
  * error and its traceback are called; all others are sent as one group, with the id of what failed.
  *
+ * @returns what results tell of those that were sent; undefined where none was.
  * @throws InvalidSignatureError, EncodeError where they cannot be sent.
  */
 export type CallErrbacks = (
@@ -28,7 +31,7 @@ export type CallErrbacks = (
   errbacks: readonly SignatureData[],
   failure: Failure,
   persistence: Persistence,
-) => Promise<void>
+) => Promise<ResultTuple | undefined>
 
 export interface ErrbacksParts {
   readonly tasks: TaskLookup
@@ -63,10 +66,11 @@ export function createCallErrbacks(parts: ErrbacksParts): CallErrbacks {
       if (task !== undefined && takesFailure(task, errback)) await call(task, errback, message, failure)
       else sent.push(errback)
     }
-    if (sent.length === 0) return
+    if (sent.length === 0) return undefined
     const parent = { parentId: message.id, rootId: message.rootId }
     const prepared = prepareCanvas(asGroup(sent), { args: [message.id] }, parent)
     await untilSent(persistence, () => prepared.send())
+    return childTuple(prepared)
   }
 }
 

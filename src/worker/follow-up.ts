@@ -1,7 +1,6 @@
 import { asGroup } from '../canvas/plan.js'
-import { firstOf } from '../canvas/freeze.js'
 import { isGroup, readSignatureData, type SignatureData } from '../canvas/signature-data.js'
-import { tupleOf } from '../canvas/result-tree.js'
+import { startedTuple } from '../canvas/result-tree.js'
 import { placeOf } from './replace.js'
 import type { PartialCall } from '../canvas/signature.js'
 import type { PrepareCanvas, PreparedCanvas } from '../app/apply-canvas.js'
@@ -68,7 +67,7 @@ export function prepareFollowUps(
 
 /** How a result names what its task has started (section 10.2). */
 export function childTuple({ result }: PreparedCanvas): ResultTuple {
-  return tupleOf(firstOf(result))
+  return startedTuple(result)
 }
 
 /** What runs in place of a task. */

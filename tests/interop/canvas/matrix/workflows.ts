@@ -77,6 +77,9 @@ export const WORKFLOWS: Readonly<Record<string, Readonly<Record<string, Workflow
       list(),
     ),
     'a chain of chords': chain(chord([sum(1), sum(2)], sum(3)), chord([sum(4), sum(5)], sum(6)), sum(7)),
+    'a chain that fails before a group': linkError(chain(fail(), group(sum(1), sum(2))), toldId),
+    'a chain that fails before a chord': linkError(chain(fail(), group(sum(1), sum(2)), list()), toldId),
+    'a chain with a chord with an empty header': chain(sum(1), chord([], list('x'))),
     'a chain that fails behind a chord': linkError(
       chain(chord([sum(1), sum(2)], sum(3)), fail(), sum(4)),
       toldId,
