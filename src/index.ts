@@ -61,6 +61,8 @@ export {
   TimeLimitExceeded,
   WorkerLostError,
 } from './app/outcomes.js'
+export { UniqueConflictError, type UniqueOptions } from './app/unique-calls.js'
+export type { LimitKey, RateLimit, SharedRateLimit } from './app/rate-limit.js'
 export { InvalidParamsError } from './app/bind-arguments.js'
 export { AsyncResult, type GetOptions } from './results/async-result.js'
 export { isNodeError } from './control/replies.js'

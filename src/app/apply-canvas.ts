@@ -40,7 +40,7 @@ export type PrepareCanvas = (data: unknown, call: PartialCall, extra?: SendOptio
 
 export function createPrepareCanvas({ send, settings, backend, replyTo }: CanvasParts): PrepareCanvas {
   const sendOne = ({ task, args, kwargs, options }: PlannedTask, extra: SendOptions): Promise<unknown> =>
-    send(task, args, kwargs, { ...readSendOptions(options), ...extra })
+    send(task, args, kwargs, { ...readSendOptions(options), ...extra, unique: false })
 
   return (data, call, extra = {}) => {
     const freezer = { newId: randomUUID, replyTo, errbackReach: errbackReach(settings) }

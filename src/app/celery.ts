@@ -354,6 +354,8 @@ export class Celery {
       backend: this.backend,
       signals: this.#signals,
       taskSent: this.#events.taskSent,
+      coordination: this.#coordinate,
+      log: () => this.log,
       taskOptions: (name) => this.#tasks.get(name)?.options,
     }))
   }

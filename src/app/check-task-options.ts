@@ -30,6 +30,19 @@ const rateLimit = z.union(
   RATE,
 )
 
+const unique = z.union(
+  [
+    z.boolean(),
+    z.strictObject({
+      key: key.optional(),
+      ttl: z.number().positive().optional(),
+      until: z.enum(['start', 'finish']).optional(),
+      onConflict: z.enum(['drop', 'error']).optional(),
+    }),
+  ],
+  'true, false, or { key, ttl, until, onConflict }',
+)
+
 function isRate(rate: unknown): boolean {
   try {
     parseRate(rate)
@@ -63,6 +76,7 @@ const shape = {
   rateLimit,
   concurrencyLimit: z.number(COUNT).int(COUNT).min(1, COUNT),
   concurrencyKey: key,
+  unique,
   expires: seconds,
   serializer: name,
   compression: name,

@@ -5,8 +5,11 @@ import { serializerNamed } from '../serialization/serializers.js'
 import { encodeTaskMessage, type OutgoingTask } from '../serialization/outgoing-task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { runningTask } from '../results/running-task.js'
+import { sendUnique, UNIQUE_HEADER, uniqueKeyOf, type UniqueOptions } from './unique-calls.js'
 import { routeTask } from './routing.js'
 import type { Broker } from '../broker/broker.js'
+import type { Coordination } from '../coordination/coordination.js'
+import type { Log } from '../log.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import { dataIfSignature } from '../canvas/signature.js'
 import type { AnySignature } from '../canvas/signature-types.js'
@@ -53,6 +56,11 @@ export interface SendOptions {
   readonly groupId?: string
   readonly groupIndex?: number
   readonly replyTo?: string
+  /**
+   * Not of Celery: not sent while another call of the same key waits or runs; the result is then that one's. A call that
+   * something waits for, in a canvas, is sent all the same. @default the task's `unique`
+   */
+  readonly unique?: UniqueOptions | boolean
   /** The task sees them as `request.stamps`, and can be revoked by them. */
   readonly stamps?: Readonly<Record<string, unknown>>
   /** @default the names of `stamps` */
@@ -84,6 +92,8 @@ export interface SenderParts {
   readonly broker: Broker
   readonly backend: ResultBackend
   readonly signals: SignalBus
+  readonly coordination: () => Coordination
+  readonly log: () => Log
   /** Names this app as a receiver of replies; Celery's `thread_oid`. */
   readonly replyTo: string
   /** Options of a task that is registered here. */
@@ -93,7 +103,7 @@ export interface SenderParts {
 }
 
 export function createSender(parts: SenderParts): SendTask {
-  const { settings, broker, backend, replyTo, signals, taskOptions, taskSent } = parts
+  const { settings, broker, backend, replyTo, signals, coordination, taskOptions, taskSent } = parts
   const origin = `gen${process.pid}@${hostname()}`
 
   return async (name, args, kwargs, options) => {
@@ -109,6 +119,13 @@ export function createSender(parts: SenderParts): SendTask {
     // A countdown of 0 is none, as in Celery.
     const eta = options.eta ?? after(options.countdown || undefined)
     let { headers } = options
+    const uniqueKey = isAlone(options)
+      ? uniqueKeyOf(options.unique ?? own.unique, name, args, kwargs)
+      : undefined
+    if (uniqueKey !== undefined) {
+      const { key, until } = uniqueKey
+      headers = { ...headers, [UNIQUE_HEADER]: { key, until } }
+    }
     let publication: Publication | undefined
     if (signals.has('beforeTaskPublish') || signals.has('afterTaskPublish')) {
       const { retries = 0 } = options
@@ -154,14 +171,27 @@ export function createSender(parts: SenderParts): SendTask {
       properties: options.properties,
       form: settings.jsonForm,
     }
-    await broker.publish(
-      { queue, priority, envelope: encodeTaskMessage(task) },
-      { timeoutMs: options.publishTimeoutMs ?? settings.publishTimeoutMs, signal: options.signal },
-    )
+    const timeoutMs = options.publishTimeoutMs ?? settings.publishTimeoutMs
+    const publishOptions = { timeoutMs, signal: options.signal }
+    if (uniqueKey === undefined) {
+      await broker.publish({ queue, priority, envelope: encodeTaskMessage(task) }, publishOptions)
+    } else {
+      const publish = (): Promise<void> =>
+        broker.publish({ queue, priority, envelope: encodeTaskMessage(task) }, publishOptions)
+      const call = { task: name, id, timeoutMs }
+      const holder = await sendUnique(coordination(), uniqueKey, call, publish, parts.log())
+      if (holder !== id) return new AsyncResult(holder, backend, undefined, { isIgnored: task.ignoreResult })
+    }
     if (settings.taskSendSentEvent) taskSent(task)
     if (publication !== undefined) await signals.emit('afterTaskPublish', publication)
     return new AsyncResult(id, backend, undefined, { isIgnored: task.ignoreResult })
   }
+}
+
+/** Nothing waits for it that would wait for ever if it were not sent; and it is not a retry, which has its key. */
+function isAlone({ retries, chain, chord, groupId, link, linkError }: SendOptions): boolean {
+  const waits = retries || chord || groupId || link || linkError
+  return !waits && (chain === undefined || chain === null || chain.length === 0)
 }
 
 function after(seconds: number | undefined): Date | undefined {

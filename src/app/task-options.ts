@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { LimitKey, RateLimit, SharedRateLimit } from './rate-limit.js'
 import type { RunState } from './signals.js'
 import type { TaskContext } from './task-context.js'
+import type { UniqueOptions } from './unique-calls.js'
 
 /** Anything an instance of which can be thrown. */
 export type ErrorClass = abstract new (...args: never[]) => unknown
@@ -81,6 +82,8 @@ export interface TaskOptions extends TaskHooks {
    * limit for this call. @default the task's name
    */
   readonly concurrencyKey?: LimitKey
+  /** Not of Celery: a second call, while the first one waits or runs, is not sent. @default every call is sent */
+  readonly unique?: UniqueOptions | boolean
   /** Seconds for which a message is good. */
   readonly expires?: number
   /** Serializer of its messages. @default the setting `taskSerializer` */

@@ -27,6 +27,7 @@ export const OPTION_NAMES = {
   group_id: 'groupId',
   group_index: 'groupIndex',
   reply_to: 'replyTo',
+  unique: 'unique',
   stamped_headers: 'stampedHeaders',
   replaced_task_nesting: 'replacedTaskNesting',
 } as const

@@ -40,7 +40,7 @@ export function needsOf(
 ): readonly Need[] {
   const needs: Need[] = connecting(deployment)
   if (uses.includes('broker')) {
-    needs.push(...sending(at), ...telling(at))
+    needs.push(...sending(at), ...sendingUnique(at), ...telling(at))
     if (role === 'worker')
       needs.push(...working(at), ...coordinating(at), ...beingControlled(at), ...controlling(at))
     if (role === 'beat') needs.push(...scheduling(at))
@@ -139,23 +139,33 @@ function working(at: Places): Need[] {
   ]
 }
 
-/** Only where tasks have limits, or calls are to be unique. */
-function coordinating({ slots, rate, unique }: Places): Need[] {
+function sendingUnique({ unique }: Places): Need[] {
+  const needs: Need[] = [
+    ...scripts([unique]),
+    ...each('GET', [unique]),
+    ...each('SET', [unique], ['']),
+    ...each('DEL', [unique]),
+    ...each('PEXPIRE', [unique], ['1']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'calls that are to be unique are refused' }))
+}
+
+/** Only where tasks have limits over all workers. */
+function coordinating({ slots, rate }: Places): Need[] {
   const needs: Need[] = [
     ...scripts([slots]),
     ...scripts([rate]),
-    ...scripts([unique]),
-    ...each('GET', [rate, unique]),
-    ...each('SET', [rate, unique], ['']),
-    ...each('DEL', [unique]),
-    ...each('PEXPIRE', [slots, unique], ['1']),
+    { command: 'TIME' },
+    ...each('GET', [rate]),
+    ...each('SET', [rate], ['']),
+    ...each('PEXPIRE', [slots], ['1']),
     ...each('ZADD', [slots], ['0', '']),
     ...each('ZCARD', [slots]),
     ...each('ZSCORE', [slots], ['']),
     ...each('ZREM', [slots], ['']),
     ...each('ZREMRANGEBYSCORE', [slots], ['0', '0']),
   ]
-  return needs.map((need) => ({ ...need, without: 'tasks with shared limits or unique calls do not run' }))
+  return needs.map((need) => ({ ...need, without: 'tasks with limits over all workers do not run' }))
 }
 
 function beingControlled({ controlBinding, controlChannel, replyBinding, replyList }: Places): Need[] {

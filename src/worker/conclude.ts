@@ -22,6 +22,7 @@ import type { SignatureData } from '../canvas/signature-data.js'
 import type { StoredResult } from '../results/result-backend.js'
 import type { Tally } from './tally.js'
 import type { TaskMessage } from '../serialization/task-message.js'
+import type { Uniqueness } from './uniqueness.js'
 
 /**
  * Do what the end of a task asks for: send what follows it, store its result, and settle its message.
@@ -45,14 +46,26 @@ export interface ConclusionParts {
   readonly continuation: Continuation
   readonly observer: Observer
   readonly monitors: Monitors
+  readonly uniqueness: Uniqueness
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
 }
 
 export function createConclude(parts: ConclusionParts): Conclude {
-  const { settings, hostname, messages, refusals, continuation, observer, monitors, clock, log, tally } =
-    parts
+  const {
+    settings,
+    hostname,
+    messages,
+    refusals,
+    continuation,
+    observer,
+    monitors,
+    uniqueness,
+    clock,
+    log,
+    tally,
+  } = parts
   const logsTasks = log.isLevelEnabled('info')
 
   const succeed = (
@@ -227,7 +240,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
     messages.requeue(delivery)
   }
 
-  return (request, delivery, outcome, startedAt) => {
+  const conclude: Conclude = (request, delivery, outcome, startedAt) => {
     switch (outcome.kind) {
       case 'success':
         return succeed(request, delivery, outcome, startedAt)
@@ -249,6 +262,18 @@ export function createConclude(parts: ConclusionParts): Conclude {
         return tell(request, { state: 'REJECTED' }, startedAt)
     }
   }
+
+  return (request, delivery, outcome, startedAt) => {
+    const givenBack = isEnd(outcome) ? uniqueness.ends(request.message) : undefined
+    return givenBack === undefined
+      ? conclude(request, delivery, outcome, startedAt)
+      : givenBack.then(() => conclude(request, delivery, outcome, startedAt))
+  }
+}
+
+/** It does not run again under this message. */
+function isEnd(outcome: Outcome): boolean {
+  return outcome.kind !== 'retry' && !(outcome.kind === 'reject' && outcome.requeue)
 }
 
 function retried({ cause }: Retry): TaskEnd {

@@ -9,6 +9,7 @@ import { createObserver } from './observer.js'
 import { createContext, type SendEvent } from './request.js'
 import { createRefusals } from './refusals.js'
 import { createRunner } from './runner.js'
+import { createUniqueness } from './uniqueness.js'
 import { createWaitingRoom } from './waiting-room.js'
 import { startTally } from './tally.js'
 import type { Clock } from '../clock.js'
@@ -70,9 +71,18 @@ export function createProcessor(parts: ProcessorParts): Processor {
         store: (result) => messages.recorded(request, [result]),
       }),
   })
-  const refusals = createRefusals({ ...parts, messages, continuation, observer, persistence, tally })
-  const conclude = createConclude({ ...parts, messages, refusals, continuation, observer, tally })
-  const runner = createRunner({ ...parts, messages, refusals, conclude, observer, tally })
+  const uniqueness = createUniqueness(parts)
+  const refusals = createRefusals({
+    ...parts,
+    messages,
+    continuation,
+    observer,
+    uniqueness,
+    persistence,
+    tally,
+  })
+  const conclude = createConclude({ ...parts, messages, refusals, continuation, observer, uniqueness, tally })
+  const runner = createRunner({ ...parts, messages, refusals, conclude, observer, uniqueness, tally })
   const room = createWaitingRoom({
     slots: pool.slots,
     consumer,

@@ -14,6 +14,7 @@ import type { ResultBackend } from '../results/result-backend.js'
 import type { Settings } from '../app/settings.js'
 import type { Settler } from './settle.js'
 import type { Tally } from './tally.js'
+import type { Uniqueness } from './uniqueness.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 
 /** The ends of messages whose task does not run, told to whoever waits for its result. */
@@ -46,6 +47,7 @@ export interface RefusalsParts {
   readonly continuation: Continuation
   readonly observer: Observer
   readonly monitors: Monitors
+  readonly uniqueness: Uniqueness
   readonly persistence: Persistence
   readonly tally: Tally
 }
@@ -63,6 +65,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     persistence,
     tally,
   } = parts
+  const { endsBefore } = parts.uniqueness
   const { clock, log } = persistence
 
   const endingOf = (message: TaskMessage, status: 'FAILURE' | 'REVOKED', result: ExceptionObject): Ending =>
@@ -80,8 +83,10 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       messages.bury(delivery, reason, message.id)
       recorded?.()
     }
-    if (results.length === 0 && chordParts.length === 0) bury()
-    else settler.add({ results, parts: chordParts, message, onSettled: bury })
+    endsBefore(message, () => {
+      if (results.length === 0 && chordParts.length === 0) bury()
+      else settler.add({ results, parts: chordParts, message, onSettled: bury })
+    })
   }
 
   /** Undefined where this worker stops before the backend answers. */
@@ -109,7 +114,8 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     const [isExpired, isTerminated] = [how === 'expired', how === 'terminated']
     const signum = signal === undefined ? null : constants.signals[signal]
     const end: TaskEnd = { kind: 'revoked', terminated: isTerminated, signum, expired: isExpired }
-    messages.settle(message, delivery, results, chordParts, monitors.current?.ended(message, end))
+    const recorded = monitors.current?.ended(message, end)
+    endsBefore(message, () => messages.settle(message, delivery, results, chordParts, recorded))
     observer.revoked(message, { isExpired, isTerminated })
   }
 
@@ -150,6 +156,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       }
       tally.failed++
       const recorded = monitors.current?.ended(message, { kind: 'failed', exception, traceback: '' })
+      await parts.uniqueness.ends(message)
       try {
         const { results, parts: chordParts } = continuation.afterFailure(request, exception, '', [])
         await messages.recorded(request, results, chordParts)

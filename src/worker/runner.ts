@@ -13,6 +13,7 @@ import type { Log } from '../log.js'
 import type { Refusals } from './refusals.js'
 import type { Settings } from '../app/settings.js'
 import type { Tally } from './tally.js'
+import type { Uniqueness } from './uniqueness.js'
 
 /** Runs requests whose turn it is, and knows which of them are running. */
 export interface Runner {
@@ -38,6 +39,7 @@ export interface RunnerParts extends AddToChordParts {
   readonly conclude: Conclude
   readonly observer: Observer
   readonly monitors: Monitors
+  readonly uniqueness: Uniqueness
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
@@ -51,11 +53,23 @@ interface Running {
   readonly execution: Execution
 }
 
-/** Of a task whose hook is waited for. */
+/** Of a task that has a slot, and whose function is about to be called. */
 const NOT_YET: Execution = { outcome: { kind: 'ignore' }, abort: () => undefined }
 
 export function createRunner(parts: RunnerParts): Runner {
-  const { settings, hostname, messages, refusals, conclude, observer, monitors, clock, log, tally } = parts
+  const {
+    settings,
+    hostname,
+    messages,
+    refusals,
+    conclude,
+    observer,
+    monitors,
+    uniqueness,
+    clock,
+    log,
+    tally,
+  } = parts
   const { pool } = parts
   const running = new Map<Delivery, Running>()
 
@@ -72,10 +86,18 @@ export function createRunner(parts: RunnerParts): Runner {
       refusals.expire(request.message, delivery)
       return
     }
-    const told = observer.watches(request) ? observer.starts(request) : undefined
-    if (told === undefined) return call(request, delivery)
+    const before = prepare(request)
+    if (before === undefined) return call(request, delivery)
     running.set(request.delivery, { request, delivery, execution: NOT_YET })
-    return told.then(() => (running.delete(request.delivery) ? call(request, delivery) : undefined))
+    return before.then(() => (running.delete(request.delivery) ? call(request, delivery) : undefined))
+  }
+
+  /** What has to be done before the function is called; undefined: nothing, or nothing that takes time. */
+  const prepare = (request: Request): Promise<void> | undefined => {
+    const given = uniqueness.starts(request.message)
+    if (!observer.watches(request)) return given
+    if (given !== undefined) return given.then(() => observer.starts(request))
+    return observer.starts(request) ?? undefined
   }
 
   const call = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {

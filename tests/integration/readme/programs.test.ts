@@ -11,6 +11,7 @@ it.each([
   ['docs/results.md', 1, 7],
   ['docs/tasks.md', 1, 2],
   ['docs/tasks.md', 2, 1],
+  ['docs/tasks.md', 3, 2],
 ])('%s: program %d prints what it says it prints', async (document, number, lines) => {
   const examples = codeBlocks(document).filter(({ language }) => language === 'ts')
   const code = examples[number - 1]?.code ?? ''

@@ -63,6 +63,10 @@ export async function sentBy(
     broker: { publish } as unknown as Broker,
     backend: recording,
     replyTo,
+    coordination: () => {
+      throw new Error('nothing is unique')
+    },
+    log: () => silentLog,
     signals: createSignalBus(() => silentLog),
     taskOptions: () => undefined,
     taskSent: () => undefined,

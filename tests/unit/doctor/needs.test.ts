@@ -60,7 +60,14 @@ describe('what a role needs', () => {
   it('is split where results are kept elsewhere', () => {
     const at = patternsOf(resolveSettings({}), ['celery'])
     expect(aclRules('producer', ['broker'], at, PLAIN)).toMatchObject({
-      keys: ['~_kombu.binding.celery', '~celery', '~celery??3', '~celery??6', '~celery??9'],
+      keys: [
+        '~_kombu.binding.celery',
+        '~celery',
+        '~celery??3',
+        '~celery??6',
+        '~celery??9',
+        '~lovage.unique.*',
+      ],
       channels: ['&/0.celeryev/*'],
     })
     expect(aclRules('producer', ['results'], at, PLAIN).keys).toEqual([
@@ -82,6 +89,7 @@ describe('patterns of keys', () => {
         '~r_celery-taskset-meta-*',
         '~{a\\[b}:_kombu.binding.m??hre',
         '~{a\\[b}:_kombu.binding.w\\*',
+        '~{a\\[b}:lovage.unique.*',
         '~{a\\[b}:m??hre',
         '~{a\\[b}:m??hre:5',
         '~{a\\[b}:w\\*',
