@@ -6,6 +6,7 @@ import { defineBeat } from './commands/beat.js'
 import { defineCall } from './commands/call.js'
 import { defineDeadLetters } from './commands/dead-letters.js'
 import { defineDoctor } from './commands/doctor.js'
+import { defineEvents } from './commands/events.js'
 import { definePurge } from './commands/purge.js'
 import { defineResult } from './commands/result.js'
 import { defineWorker } from './commands/worker.js'
@@ -40,6 +41,7 @@ for (const [name, define] of Object.entries({
   result: defineResult,
   purge: definePurge,
   'dead-letters': defineDeadLetters,
+  events: defineEvents,
   doctor: defineDoctor,
   acl: defineAcl,
 })) {

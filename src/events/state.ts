@@ -14,7 +14,7 @@ export interface StateOptions {
 export interface State {
   /** Take an event in: a receiver's handler. */
   readonly event: (this: void, event: CeleryEvent) => void
-  /** By node name. A worker that said goodbye is forgotten. */
+  /** By node name. One that said goodbye has no heartbeats any more. */
   readonly workers: ReadonlyMap<string, WorkerState>
   /** By id, those with the latest news last. */
   readonly tasks: ReadonlyMap<string, TaskState>
@@ -69,8 +69,9 @@ export function createState(
       if (group === 'task') takeTaskEvent(event)
       if (group !== 'worker') return
       const { hostname } = event
-      if (event.type === 'worker-offline') workers.delete(hostname)
-      else setNewest(workers, hostname, withWorkerEvent(workerOf(hostname), event), maxWorkers)
+      // Of one that was never heard of, its goodbye tells nothing.
+      if (event.type !== 'worker-offline' || workers.has(hostname))
+        setNewest(workers, hostname, withWorkerEvent(workerOf(hostname), event), maxWorkers)
     },
     workers,
     tasks,

@@ -64,7 +64,7 @@ describe('the state of a cluster', () => {
     expect(state.tasks.get('t')?.state).toBe('CONSTRUCTOR')
   })
 
-  it('takes a worker for dead after two heartbeats, and forgets one that says goodbye', () => {
+  it('takes a worker for dead after two heartbeats, and when it says goodbye', () => {
     let now = 1000
     const state = createState({}, () => now)
     told(state, event('worker-online', { freq: 2, active: 1, sw_ident: 'py-celery' }))
@@ -78,7 +78,10 @@ describe('the state of a cluster', () => {
     expect(alive()).toEqual(['w@h'])
     expect(state.workers.get('w@h')).toMatchObject({ active: 1, processed: 7, swIdent: 'py-celery' })
     told(state, event('worker-offline', { local_received: 1004 }))
-    expect([...state.workers.keys()]).toEqual([])
+    expect(alive()).toEqual([])
+    expect(state.workers.get('w@h')?.heartbeats).toEqual([])
+    told(state, event('worker-offline', { hostname: 'never@h' }))
+    expect([...state.workers.keys()]).toEqual(['w@h'])
   })
 
   it('remembers so many workers, heartbeats and tasks at most, and forgets those without news first', () => {

@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import { stopRequested } from '../../stop-requested.js'
+import { createEventFormatter } from '../format-event.js'
+import { formatView } from '../events-view.js'
+import { openApp, type AppFlags } from '../open-app.js'
+import type { Celery } from '../../app/celery.js'
+import type { CeleryEvent } from '../../events/event.js'
+import type { EventReceiver } from '../../events/receiver.js'
+
+interface EventsFlags {
+  readonly dump?: boolean
+  readonly json?: boolean
+}
+
+const REFRESH_MS = 1000
+const HOME_AND_CLEAR = '\x1b[H\x1b[J'
+
+/** Celery's `events`: shows what workers and producers tell of themselves and their tasks, until it is told to stop. */
+export function defineEvents(command: Command): Command {
+  return command
+    .description('show events: a live view on a terminal, else a line for each')
+    .option('-d, --dump', 'a line for each event')
+    .option('--json', 'each event as a line of JSON')
+    .action(async () => {
+      const { dump, json } = command.opts<EventsFlags>()
+      const flags = { ...command.optsWithGlobals<AppFlags>(), loglevel: 'error' }
+      const { app, log } = await openApp(flags, 'events')
+      const shown = json
+        ? dumpTo(app, (event) => JSON.stringify(event))
+        : dump || !process.stdout.isTTY
+          ? dumpLines(app)
+          : view(app)
+      await shown.receiver.start()
+      await stopRequested(log)
+      shown.end()
+      await shown.receiver.stop()
+      await app.close()
+    })
+}
+
+interface Shown {
+  readonly receiver: EventReceiver
+  readonly end: () => void
+}
+
+function dumpLines(app: Celery): Shown {
+  process.stderr.write('-> starting capture...\n')
+  return dumpTo(app, createEventFormatter())
+}
+
+function dumpTo(app: Celery, format: (event: CeleryEvent) => string): Shown {
+  const receiver = app.events.receiver({
+    '*': (event) => process.stdout.write(`${format(event)}\n`),
+  })
+  return { receiver, end: () => undefined }
+}
+
+function view(app: Celery): Shown {
+  const state = app.events.state()
+  const draw = (): void => {
+    const { columns = 80, rows = 24 } = process.stdout
+    const page = formatView(state, { columns, rows: rows - 1, now: Date.now() / 1000 })
+    process.stdout.write(`${HOME_AND_CLEAR}${page}\n`)
+  }
+  const timer = setInterval(draw, REFRESH_MS)
+  draw()
+  return { receiver: app.events.receiver({ '*': state.event }), end: () => clearInterval(timer) }
+}
