@@ -2,15 +2,16 @@ export { Celery, type AppOptions, type PeriodicTask } from './app/celery.js'
 export { chain } from './canvas/chain.js'
 export { chord } from './canvas/chord.js'
 export { group } from './canvas/group.js'
-export {
-  signature,
-  type ApplyCall,
-  type PartialCall,
-  type Signature,
-  type SignatureOptions,
-  type SignatureParts,
-} from './canvas/signature.js'
-export type { AnySignature } from './canvas/signature-types.js'
+export { signature } from './canvas/signature.js'
+export type {
+  AnySignature,
+  ApplyCall,
+  PartialCall,
+  Signature,
+  SignatureOptions,
+  SignatureParts,
+  StampCall,
+} from './canvas/signature-types.js'
 export type { SignatureData } from './canvas/signature-data.js'
 export type { StampingVisitor, Stamps, StampsGiven } from './canvas/stamp.js'
 export { InvalidSignatureError } from './canvas/errors.js'

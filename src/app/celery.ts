@@ -27,13 +27,8 @@ import type { GroupResult } from '../results/group-result.js'
 import type { ResultNode } from '../results/joining.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { Schedule } from '../schedules/schedule.js'
-import {
-  createSignature,
-  signatureFrom,
-  type Owner,
-  type Signature,
-  type SignatureParts,
-} from '../canvas/signature.js'
+import { createSignature, signatureFrom, type Owner } from '../canvas/signature.js'
+import type { Signature, SignatureParts } from '../canvas/signature-types.js'
 import type { AnySignature } from '../canvas/signature-types.js'
 import type { TaskContext } from './task-context.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from './worker-options.js'

@@ -1,5 +1,6 @@
 import { chunksData, mapData, starmapData } from '../canvas/map.js'
-import { createSignature, type Owner, type PartialCall, type Signature } from '../canvas/signature.js'
+import { createSignature, type Owner } from '../canvas/signature.js'
+import type { PartialCall, Signature } from '../canvas/signature-types.js'
 import { taskData } from '../canvas/signature-data.js'
 import type { GroupHandle, LastOf, RoomFor } from '../canvas/signature-types.js'
 import type { AsyncResult } from '../results/async-result.js'

@@ -2,8 +2,17 @@ import { InvalidSignatureError } from './errors.js'
 import { compose, stepsOf } from './compose.js'
 import type { ErrbackReach } from './links.js'
 import { chainData, isChain, isChord, isGroup, tasksOf, type SignatureData } from './signature-data.js'
-import { createSignature, ownerOf, reachOf, signatureData, type Signature } from './signature.js'
-import type { AcceptedBy, AnySignature, First, HandleOf, Last, ResultOf, Steps } from './signature-types.js'
+import { createSignature, ownerOf, reachOf, signatureData } from './signature.js'
+import type {
+  AcceptedBy,
+  AnySignature,
+  First,
+  HandleOf,
+  Last,
+  ResultOf,
+  Steps,
+  Signature,
+} from './signature-types.js'
 
 /**
  * Run signatures one after the other, each with the result of the one before in front of its arguments.

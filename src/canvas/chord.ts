@@ -2,7 +2,7 @@ import { describeValue } from '../errors.js'
 import { InvalidSignatureError } from './errors.js'
 import { chordData, isGroup, tasksOf, type SignatureData } from './signature-data.js'
 import { unchunked } from './map.js'
-import { createSignature, ownerOf, signatureData, type Signature } from './signature.js'
+import { createSignature, ownerOf, signatureData } from './signature.js'
 import type {
   AcceptedBy,
   AnySignature,
@@ -10,6 +10,7 @@ import type {
   HandleOf,
   ResultOf,
   ResultsOf,
+  Signature,
 } from './signature-types.js'
 
 /**

@@ -1,8 +1,8 @@
 import { listOf } from './chain.js'
 import { groupData, isGroup, tasksOf } from './signature-data.js'
 import { unchunked } from './map.js'
-import { createSignature, ownerOf, signatureData, type Signature } from './signature.js'
-import type { AcceptedBy, AnySignature, GroupHandle, ResultsOf } from './signature-types.js'
+import { createSignature, ownerOf, signatureData } from './signature.js'
+import type { AcceptedBy, AnySignature, GroupHandle, ResultsOf, Signature } from './signature-types.js'
 
 /**
  * Run signatures at the same time, as many as there are workers for. The result is the list of their results.

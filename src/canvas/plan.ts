@@ -36,7 +36,7 @@ import {
   type Options,
   type SignatureData,
 } from './signature-data.js'
-import type { PartialCall } from './signature.js'
+import type { PartialCall } from './signature-types.js'
 
 /** A message to be sent, its options by their wire names. */
 export interface PlannedTask {

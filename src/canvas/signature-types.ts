@@ -1,6 +1,106 @@
-/** What the compiler knows of signatures: which result may come before, and which comes out. Nothing here is ever run. */
+/**
+ * Signatures as they are written down and called, and what the compiler knows of them: which result may come before, and
+ * which comes out. Nothing here is ever run.
+ */
 import type { GroupResult } from '../results/group-result.js'
-import type { Signature } from './signature.js'
+import type { Options, SignatureData } from './signature-data.js'
+import type { StampingVisitor, Stamps } from './stamp.js'
+
+declare const types: unique symbol
+
+/**
+ * A call not yet made, or several of them (wire protocol, section 12): a task's name, its arguments and how to send it.
+ *
+ * It is plain data for JSON, in the form in which Python reads and writes it, and is never changed: each method returns
+ * another signature. `Previous` is what it accepts from a predecessor, `Result` what it returns.
+ */
+export interface Signature<in Previous = never, out Result = unknown, out Handle = unknown> {
+  readonly task: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly options: Options
+  readonly subtask_type: string | null
+  readonly immutable: boolean
+  readonly [types]?: {
+    readonly accepts: (previous: Previous) => void
+    readonly returns: Result
+    readonly handle: Handle
+  }
+
+  /** With these options over its own; Celery's, in camelCase. `immutable` is taken, too. */
+  set(options: SignatureOptions): Signature<Previous, Result, Handle>
+  /** With these arguments in front of its own; Celery's `clone` and partial call. */
+  clone(call?: PartialCall): Signature<unknown, Result, Handle>
+  /** Followed by these where it succeeds, with its result in front of their arguments. */
+  link<C extends readonly AnySignature[]>(
+    ...callbacks: C & readonly (unknown extends Result ? AnySignature : Signature<Result, unknown, unknown>)[]
+  ): Signature<Previous, Result, Handle>
+  /** Followed by these where it fails. They get the id of what failed, or, in their own worker, the error itself. */
+  linkError(...errbacks: readonly AnySignature[]): Signature<Previous, Result, Handle>
+  /** As `linkError`; Celery's `on_error`. */
+  onError(...errbacks: readonly AnySignature[]): Signature<Previous, Result, Handle>
+  /**
+   * Stamped, it and all that it is made of: stamps are in the messages of its tasks, as `task.request.stamps`, and tasks can be
+   * revoked by them. As in Celery, a chord's body is stamped by a visitor only.
+   *
+   * @throws InvalidArgumentError for what is no stamp, or no visitor.
+   */
+  stamp(call: StampCall): Signature<Previous, Result, Handle>
+  /** The two as a chain: Celery's `|`. */
+  then<Next extends AnySignature>(
+    next: unknown extends Result ? Next : Next & Signature<Result, unknown, unknown>,
+  ): Signature<Previous, ResultOf<Next>, HandleOf<Next>>
+  /** Send it. @throws InvalidSignatureError, and what `applyAsync` of a task throws. */
+  applyAsync(call?: ApplyCall): Promise<Handle>
+  /** Send it with these arguments in front of its own. */
+  delay(...args: readonly unknown[]): Promise<Handle>
+  toJSON(): SignatureData
+}
+
+/** Options of a signature: those of Celery's `apply_async` in camelCase. Unknown ones become message properties. */
+export interface SignatureOptions {
+  readonly immutable?: boolean
+  /** Of a chain its last task's, of a chord its body's, of a group its own. */
+  readonly taskId?: string
+  readonly queue?: string
+  readonly priority?: number
+  /** Seconds. */
+  readonly countdown?: number
+  readonly eta?: Date
+  /** Seconds from when it is sent, or the instant. */
+  readonly expires?: number | Date
+  /** Of this call alone; {@link Signature.stamp} stamps all parts of a canvas. */
+  readonly stamps?: Stamps
+  readonly [name: string]: unknown
+}
+
+/** Stamps by their names, beside how they are to be found and merged. */
+export interface StampCall {
+  /** Says what each part is stamped with. */
+  readonly visitor?: StampingVisitor
+  /** Make lists of stamps of one name instead of taking the outer, or the later, one. @default false */
+  readonly appendStamps?: boolean
+  readonly [stamp: string]: unknown
+}
+
+/** A call of a signature: arguments in front of its own, and options over its own. */
+export interface ApplyCall extends SignatureOptions {
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+}
+
+/** What a call adds to a signature: arguments in front of its own, keyword arguments over its own, options. */
+export interface PartialCall {
+  readonly args?: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+  /** By their wire names, or as here. */
+  readonly options?: Options
+}
+
+export interface SignatureParts extends PartialCall {
+  /** Do not put the result of a predecessor in front of the arguments. @default false */
+  readonly immutable?: boolean
+}
 
 /** Any signature, whatever it accepts and returns. */
 export type AnySignature = Signature<never, unknown, unknown>

@@ -22,7 +22,7 @@ import {
   type Options,
   type SignatureData,
 } from './signature-data.js'
-import type { Signature } from './signature.js'
+import type { Signature } from './signature-types.js'
 
 /** Stamps by their names. Lists of stamps of one name are put together. */
 export type Stamps = Readonly<Record<string, unknown>>

@@ -3,7 +3,7 @@ import { chordData, isList, readSignatureData } from '../canvas/signature-data.j
 import { chunksData } from '../canvas/map.js'
 import { noteChild } from '../results/running-task.js'
 import { startedTuple, tupleOf } from '../canvas/result-tree.js'
-import type { PartialCall } from '../canvas/signature.js'
+import type { PartialCall } from '../canvas/signature-types.js'
 import type { PrepareCanvas } from '../app/apply-canvas.js'
 import type { RegisteredTask, TaskLookup } from '../app/registered-task.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'

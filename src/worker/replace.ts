@@ -2,7 +2,7 @@ import { compose } from '../canvas/compose.js'
 import { InvalidSignatureError } from '../canvas/errors.js'
 import { isChain, isGroup, taskData, tasksOf, withKwargs, withOptions } from '../canvas/signature-data.js'
 import { linkErrorTo, linkTo, type ErrbackReach } from '../canvas/links.js'
-import type { PartialCall } from '../canvas/signature.js'
+import type { PartialCall } from '../canvas/signature-types.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 
