@@ -6,13 +6,13 @@ import tseslint from 'typescript-eslint'
 // above. The bundled tasks are user code: of the runtime they see the public entry only.
 const ground = [
   './errors.ts',
+  './version.ts',
   './clock.ts',
   './logical-clock.ts',
   './log.ts',
   './backoff.ts',
   './did-you-mean.ts',
   './glob.ts',
-  './version.ts',
 ]
 const zones = [
   { target: './src/serialization', from: './src', except: [...ground, './serialization'] },

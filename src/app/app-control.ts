@@ -20,8 +20,16 @@ export function appMailbox({ settings, broker, logicalClock, log }: AppControlPa
 
 export function appControl(parts: AppControlParts): Control {
   const { settings, broker } = parts
+  const limits = { most: settings.workerRevokesMax, expiresMs: settings.workerRevokeExpires * 1000 }
   return createControl({
     mailbox: appMailbox(parts),
+    async keepRevoked(items) {
+      const at = Date.now()
+      await broker.revocations.keep(
+        items.map((item) => ({ item, at })),
+        limits,
+      )
+    },
     async purge(queues = settings.taskQueues ?? [settings.taskDefaultQueue]) {
       const counts = await Promise.all(queues.map((queue) => broker.purge(queue)))
       return counts.reduce((sum, count) => sum + count, 0)

@@ -209,6 +209,15 @@ export interface CelerySettings {
   readonly controlExchange?: string | undefined
   /** `event_exchange`: names the exchange of events, the same for all peers. @default 'celeryev' */
   readonly eventExchange?: string | undefined
+  /** `worker_state_db`: file that keeps what is revoked between a worker's runs, in a format of its own. @default none */
+  readonly workerStateDb?: string | undefined
+  /** Celery's `CELERY_WORKER_REVOKES_MAX`: how many revocations are remembered, the latest ones. @default 50000 */
+  readonly workerRevokesMax?: number | undefined
+  /**
+   * Celery's `CELERY_WORKER_REVOKE_EXPIRES`: seconds for which they are. Longer than any ETA, or a task that is far away
+   * runs after all. @default 86400; Celery's is 10800
+   */
+  readonly workerRevokeExpires?: number | undefined
 
   /** `timezone`: IANA name, for crontabs. @default 'UTC' */
   readonly timezone?: string | undefined

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { appControl } from './app-control.js'
+import { checkControlCommand, type CustomCommand } from './control-command.js'
 import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
 import { createBackend, createBroker, createCoordination } from './transports.js'
 import { createAppEvents, type AppEvents } from '../events/app-events.js'
@@ -68,6 +69,7 @@ export class Celery {
   })
   readonly #signals = createSignalBus(() => this.#log)
   readonly #periodicTasks: PeriodicTask[] = []
+  readonly #controlCommands = new Map<string, CustomCommand>()
   /** One connection to the sentinels, for the connections of broker and results. */
   readonly #failoverNews = createFailoverNews()
   #broker: Broker | undefined
@@ -256,6 +258,17 @@ export class Celery {
     return appControl({ settings, broker, logicalClock, log })
   }
 
+  /**
+   * Have workers of this app obey one more command of remote control, to be sent by `control.broadcast`. One of this name
+   * that is built in gives way.
+   *
+   * @throws InvalidArgumentError
+   */
+  controlCommand(name: string, command: CustomCommand): void {
+    checkControlCommand(this.#controlCommands, name, command)
+    this.#controlCommands.set(name, command)
+  }
+
   /** Messages that were set aside: unreadable, refused, or delivered too often. */
   get deadLetters(): DeadLetters {
     return this.broker.deadLetters
@@ -294,6 +307,7 @@ export class Celery {
       send: this.#sender(),
       prepareCanvas: this.#canvas(),
       logicalClock: this.clock,
+      controlCommands: this.#controlCommands,
       signals: this.#signals,
       coordination: this.#coordinate,
       log: this.log,

@@ -189,6 +189,9 @@ export const settingsSchema = z.strictObject(
     workerLease: moreThanZero.default(30),
     workerEnableRemoteControl: flag.default(true),
     controlExchange: name.default('celery'),
+    workerStateDb: name.optional(),
+    workerRevokesMax: integer(1, 10_000_000, 'an integer, 1 or more').default(50_000),
+    workerRevokeExpires: moreThanZero.default(86_400),
 
     eventExchange: name.default('celeryev'),
 

@@ -1,3 +1,4 @@
+import type { CustomCommand } from './control-command.js'
 import type { PrepareCanvas } from './apply-canvas.js'
 import type { Broker } from '../broker/broker.js'
 import type { Coordination } from '../coordination/coordination.js'
@@ -46,6 +47,8 @@ export interface WorkerOptions {
   readonly prefetchMultiplier?: number
   /** Node name; `%h` is the host, `%n` the part before the `@`. @default 'celery@%h' */
   readonly hostname?: string
+  /** Ask other workers what is revoked before it begins. @default true */
+  readonly mingle?: boolean
   /** Send events of tasks from the start; else when a monitor asks for them. @default the setting `workerSendTaskEvents` */
   readonly taskEvents?: boolean
   /**
@@ -64,6 +67,7 @@ export interface WorkerParts {
   readonly send: SendTask
   readonly prepareCanvas: PrepareCanvas
   readonly logicalClock: LogicalClock
+  readonly controlCommands: ReadonlyMap<string, CustomCommand>
   readonly signals: SignalBus
   /** Connected when it is first asked for. */
   readonly coordination: () => Coordination
@@ -117,6 +121,8 @@ export interface RunningPool {
 export interface RunningWorker extends AsyncDisposable {
   /** Node name. */
   readonly hostname: string
+  /** Resolves when it has stopped, whoever asked for that: remote control may. */
+  readonly stopped: Promise<void>
   readonly pool: RunningPool
   counts(): WorkerCounts
   /** Begin to send events of tasks. @returns false where they are sent already. */

@@ -6,6 +6,7 @@
 
 import type { Fanout } from './fanout.js'
 import type { Replies } from './replies.js'
+import type { Revocations } from './revocations.js'
 import type { LostDelivery } from '../serialization/earlier-deliveries.js'
 
 /** A message on its way to a queue: the whole envelope (wire protocol, section 2) as JSON text. */
@@ -200,6 +201,7 @@ export interface Broker {
   readonly fanout: Fanout
   /** Replies to who has asked by fanout. */
   readonly replies: Replies
+  readonly revocations: Revocations
   /** Round trip in milliseconds. */
   ping(timeoutMs: number): Promise<number>
   close(): Promise<void>

@@ -6,9 +6,11 @@ export interface Fanout {
   /**
    * Publish to all who listen. Messages that one caller publishes are heard in their order.
    *
+   * @returns how many connections it has reached, behind each of which there may be several who listen; undefined where
+   *   nobody can say.
    * @throws PublishError when there is no connection, or it breaks before the server has answered.
    */
-  publish(message: FanoutMessage): Promise<void>
+  publish(message: FanoutMessage): Promise<number | undefined>
   /** Listen from now on, through outages of the connection, until `stop`. */
   listen(options: ListenOptions): Listening
 }
@@ -28,6 +30,8 @@ export interface ListenOptions {
   readonly queue: string
   /** @param envelope - As it was published, not yet looked at. */
   readonly onMessage: (envelope: string) => void
+  /** Heard again after an outage, in which something may have been missed. */
+  readonly onResumed?: () => void
 }
 
 export interface Listening {

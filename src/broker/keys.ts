@@ -4,6 +4,8 @@ export interface BrokerKeys {
   readonly unackedIndex: string
   readonly unackedMutex: string
   readonly leases: string
+  /** What was revoked, by time. */
+  readonly revoked: string
   /** Times, elements and information of the dead letters, all by dead letter id. */
   readonly deadLetters: readonly [index: string, elements: string, information: string]
   /** Delivery tags a consumer holds. */
@@ -49,6 +51,7 @@ export function brokerKeys(options: BrokerKeyOptions): BrokerKeys {
     unacked: prefix + options.unackedKey,
     unackedIndex: prefix + options.unackedIndexKey,
     unackedMutex: prefix + options.unackedMutexKey,
+    revoked: `${prefix}lovage.revoked`,
     leases: `${prefix}lovage.leases`,
     deadLetters: [
       `${prefix}lovage.dead`,

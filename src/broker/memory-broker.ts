@@ -1,6 +1,7 @@
 import { createMemoryFanout } from './memory-fanout.js'
 import { createMemoryConsumer, type MemoryMessages } from './memory-consumer.js'
 import { createMemoryDeadLetters } from './memory-dead-letters.js'
+import { createMemoryRevocations } from './revocations.js'
 import { createMemoryReplies } from './memory-replies.js'
 import { createMemoryQueues } from './memory-queues.js'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
@@ -42,6 +43,7 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
     deadLetters,
     fanout: createMemoryFanout(),
     replies: createMemoryReplies(),
+    revocations: createMemoryRevocations(),
     ping: () => Promise.resolve(0),
     close() {
       closed = true

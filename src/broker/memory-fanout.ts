@@ -5,13 +5,13 @@ export function createMemoryFanout(): Fanout {
   const listeners = new Set<ListenOptions>()
   return {
     publish({ exchange, routingKey, envelope }) {
+      const reached = [...listeners].filter(
+        (listener) => listener.exchange === exchange && matches(listener.routingKey, routingKey),
+      )
       setImmediate(() => {
-        for (const listener of listeners) {
-          if (listener.exchange === exchange && matches(listener.routingKey, routingKey))
-            listener.onMessage(envelope)
-        }
+        for (const listener of reached) if (listeners.has(listener)) listener.onMessage(envelope)
       })
-      return Promise.resolve()
+      return Promise.resolve(reached.length)
     },
     listen(options) {
       const listener = { ...options }

@@ -17,6 +17,7 @@ import { findParked } from './parked.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
 import { createRedisFanout } from './redis-fanout.js'
+import { createRedisRevocations } from './redis-revocations.js'
 import { createRedisReplies } from './redis-replies.js'
 import { createSubscriber, type Subscriber } from './subscriber.js'
 import type { Redis } from 'ioredis'
@@ -80,7 +81,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
 
   const replies = createRedisReplies({
     client,
-    open: () => open('replies'),
+    open: () => openSingle(connection, 'replies', keys.unacked, log),
     keys,
     sep: keyOptions.sep,
     log,
@@ -132,9 +133,11 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
       subscriber,
       keys,
       sep: keyOptions.sep,
+      isCluster: isCluster(connection),
       log,
     }),
     replies,
+    revocations: createRedisRevocations(client, keys, log),
 
     ping: (timeoutMs) => roundTripMs(client, timeoutMs),
 

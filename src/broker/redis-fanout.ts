@@ -14,11 +14,13 @@ export interface RedisFanoutOptions {
   readonly subscriber: () => Subscriber
   readonly keys: BrokerKeys
   readonly sep: string
+  readonly isCluster: boolean
   readonly log: Log
 }
 
 interface Listener extends ListenOptions {
   readonly pattern: string
+  isEstablished: boolean
   /** Settle the promise of whoever began to listen. */
   readonly established: (error?: Error) => void
 }
@@ -38,6 +40,8 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
     if (to.status !== 'ready') return
     try {
       await to.psubscribe(listener.pattern)
+      if (listener.isEstablished) listener.onResumed?.()
+      listener.isEstablished = true
       listener.established()
     } catch (error) {
       if (!isRefusal(error) || isElsewhere(error)) return
@@ -71,7 +75,9 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
   return {
     async publish({ exchange, routingKey, envelope }) {
       try {
-        await client.publish(keys.channel(exchange, routingKey), envelope)
+        const reached = await client.publish(keys.channel(exchange, routingKey), envelope)
+        // On a cluster, of those that are connected to the same node.
+        return options.isCluster ? undefined : reached
       } catch (error) {
         if (isRefusal(error)) {
           throw new PublishError('PUBLISH_REFUSED', error.message, { mayHaveBeenSent: false, cause: error })
@@ -92,7 +98,7 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
       const { exchange, routingKey } = listenOptions
       const channel = escapeGlob(keys.channel(exchange, ''))
       const pattern = routingKey === '' ? channel : `${channel}/${asGlob(routingKey)}`
-      const listener: Listener = { ...listenOptions, pattern, established: settle }
+      const listener: Listener = { ...listenOptions, pattern, established: settle, isEstablished: false }
       listeners.add(listener)
       void declare(listener)
       void subscribe(to, listener)

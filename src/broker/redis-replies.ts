@@ -3,7 +3,7 @@ import { fullJitterMs } from '../backoff.js'
 import { systemClock } from '../clock.js'
 import { bindingMember } from './publish.js'
 import { loadScript } from '../redis/script.js'
-import { ready } from '../redis/connect.js'
+import { closeRedis, ready } from '../redis/connect.js'
 import type { Replies, ReplyAddress } from './replies.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
@@ -78,6 +78,10 @@ export function createRedisReplies(options: RedisRepliesOptions): Replies & { cl
       }
     }
     isPopping = false
+    // It has waited for a second in case that somebody comes; connections are few.
+    const idle = connection
+    connection = undefined
+    await closeRedis(idle)
   }
 
   const leave = async ({ address }: Inbox): Promise<void> => {
@@ -126,7 +130,7 @@ export function createRedisReplies(options: RedisRepliesOptions): Replies & { cl
 
     close() {
       isClosed = true
-      // It waits for replies, and would say goodbye only when none has come.
+      // While it waits for replies it could not say goodbye.
       connection?.disconnect()
     },
   }

@@ -14,6 +14,8 @@ interface WorkerFlags {
   readonly taskEvents?: boolean
   readonly events?: boolean
   readonly withoutHeartbeat?: boolean
+  readonly withoutMingle?: boolean
+  readonly statedb?: string
   readonly heartbeatInterval?: number
   readonly timeLimit?: number
   readonly softTimeLimit?: number
@@ -49,7 +51,8 @@ export function addWorkerFlags(command: Command): Command {
     .option('-E, --task-events', 'send events of tasks, for monitors')
     .addOption(new Option('--events', 'the same').hideHelp())
     .option('--without-gossip', 'accepted for Celery’s sake: there is none')
-    .option('--without-mingle', 'accepted for Celery’s sake: there is none')
+    .option('--without-mingle', 'do not ask other workers at the start what is revoked')
+    .option('-S, --statedb <file>', 'keep what is revoked in this file between runs')
     .option('--without-heartbeat', 'do not tell monitors that it is alive')
     .option('--heartbeat-interval <seconds>', 'between two heartbeats (default: 2)', readSeconds)
 }
@@ -75,8 +78,10 @@ export function readWorkerFlags(command: Command): ReadWorkerFlags {
       prefetchMultiplier,
       taskEvents,
       heartbeatInterval,
+      mingle: flags.withoutMingle ? false : undefined,
     }),
     settings: defined({
+      workerStateDb: flags.statedb,
       taskTimeLimit: flags.timeLimit,
       taskSoftTimeLimit: flags.softTimeLimit,
       workerMaxTasksPerChild: flags.maxTasksPerChild,

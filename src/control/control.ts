@@ -1,6 +1,7 @@
 import { createInspect, type Inspect } from './inspect.js'
 import { isText, readOptions, refuse, type ControlOptions } from './options.js'
 import type { Acknowledgement, NodeReplies } from './replies.js'
+import type { RevokedItem } from '../broker/revocations.js'
 import type { Mailbox } from './mailbox.js'
 
 export interface CommandOptions extends ControlOptions {
@@ -85,10 +86,12 @@ export interface Control {
 
 export interface ControlParts {
   readonly mailbox: Mailbox
+  /** For workers that start later. */
+  readonly keepRevoked: (items: readonly RevokedItem[]) => Promise<void>
   readonly purge: (queues: readonly string[] | undefined) => Promise<number>
 }
 
-export function createControl({ mailbox, purge }: ControlParts): Control {
+export function createControl({ mailbox, keepRevoked, purge }: ControlParts): Control {
   const broadcast = async <Reply>(
     method: string,
     args: Readonly<Record<string, unknown>> = {},
@@ -102,6 +105,7 @@ export function createControl({ mailbox, purge }: ControlParts): Control {
   }
   const revoke: Control['revoke'] = async (ids, { terminate = false, killSignal, ...options } = {}) => {
     const task_id = readIds(ids)
+    await keepRevoked(task_id.map((id) => ({ id })))
     return broadcast('revoke', { task_id, terminate, signal: killSignal ?? 'SIGTERM' }, options)
   }
 
@@ -114,6 +118,7 @@ export function createControl({ mailbox, purge }: ControlParts): Control {
     async revokeByStampedHeaders(headers, { terminate = false, killSignal, ...options } = {}) {
       const values = Object.values(headers ?? {}).flat()
       if (values.length === 0 || !values.every(isText)) refuse('headers', headers, 'names with texts')
+      await keepRevoked(stampsIn(headers))
       const args = { headers, terminate, signal: killSignal ?? 'SIGTERM' }
       return broadcast('revoke_by_stamped_headers', args, options)
     },
@@ -156,6 +161,17 @@ export function createControl({ mailbox, purge }: ControlParts): Control {
     },
     purge: (queues) => purge(queues),
   }
+}
+
+/** What `revoke_by_stamped_headers` names: values of headers, as an object or as texts `name=value`. */
+export function stampsIn(headers: unknown): RevokedItem[] {
+  const pairs = Array.isArray(headers)
+    ? headers.map((text) => String(text).split(/=(.*)/s))
+    : Object.entries(headers ?? {})
+  return pairs.flatMap(([name, values]) => {
+    const list = Array.isArray(values) ? (values as unknown[]) : [values]
+    return list.map((value) => ({ stamp: [String(name), String(value)] as const }))
+  })
 }
 
 function readIds(ids: string | readonly string[]): readonly string[] {

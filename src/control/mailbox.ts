@@ -13,6 +13,9 @@ export interface MailboxParts extends TrustOptions {
   readonly log: Log
 }
 
+/** Where every connection has replied; there may be another node behind one of them. */
+const LINGER_MS = 50
+
 /** One request to all nodes, or to some of them. */
 export interface Broadcast extends Addressees {
   readonly method: string
@@ -42,7 +45,7 @@ export function createMailbox(parts: MailboxParts): Mailbox {
   const { logicalClock, signer } = parts
   const { requests: exchange, replies: replyExchange } = controlExchanges(parts.controlExchange)
 
-  const publish = (envelope: string): Promise<void> =>
+  const publish = (envelope: string): Promise<number | undefined> =>
     parts.broker.fanout.publish({ exchange, routingKey: '', envelope })
 
   return {
@@ -56,22 +59,27 @@ export function createMailbox(parts: MailboxParts): Mailbox {
       signal?.throwIfAborted()
       const ticket = randomUUID()
       const replies = new Map<string, unknown>()
-      const silence = startSilence(timeoutMs, signal)
+      const silence = startSilence(signal)
+      let receivers: number | undefined
+      const isForAll = limit === undefined && broadcast.pattern === undefined
+      const hasEnough = (): boolean => isForAll && receivers !== undefined && replies.size >= receivers
       const onReply = (envelope: string): void => {
         const reply = read(envelope)
         // One without a ticket is from somebody who does not know better, and is in time.
         if (reply === undefined || (reply.ticket ?? ticket) !== ticket) return
         for (const [node, value] of Object.entries(reply.replies)) replies.set(node, value)
         if (limit !== undefined && replies.size >= limit) silence.end()
-        else silence.restart()
+        else silence.restart(hasEnough() ? LINGER_MS : timeoutMs)
       }
       const queue = await parts.broker.replies.receive(replyExchange, onReply)
       try {
         const clock = logicalClock.forward()
         const expiresAt = (Date.now() + timeoutMs) / 1000
         const request = { ...broadcast, ticket, replyTo: queue.address }
-        await publish(formatRequest(request, { exchange, clock, signer, expiresAt }))
-        silence.restart()
+        receivers = await publish(formatRequest(request, { exchange, clock, signer, expiresAt }))
+        if (receivers === 0) silence.end()
+        else if (hasEnough()) silence.restart(LINGER_MS)
+        else silence.restart(timeoutMs)
         await silence.isOver
       } finally {
         silence.end()
@@ -96,12 +104,12 @@ export function createMailbox(parts: MailboxParts): Mailbox {
 
 interface Silence {
   readonly isOver: Promise<void>
-  restart(): void
+  restart(ms: number): void
   end(): void
 }
 
 /** A time without replies. It begins when it is restarted first, and is over early when ended, or when `signal` aborts. */
-function startSilence(ms: number, signal: AbortSignal | undefined): Silence {
+function startSilence(signal: AbortSignal | undefined): Silence {
   let timer: NodeJS.Timeout | undefined
   let isEnded = false
   let finish: () => void = () => undefined
@@ -116,7 +124,7 @@ function startSilence(ms: number, signal: AbortSignal | undefined): Silence {
   return {
     isOver,
     end,
-    restart() {
+    restart(ms) {
       clearTimeout(timer)
       if (!isEnded) timer = setTimeout(end, ms)
     },

@@ -168,7 +168,7 @@ function coordinating({ slots, rate }: Places): Need[] {
   return needs.map((need) => ({ ...need, without: 'tasks with limits over all workers do not run' }))
 }
 
-function beingControlled({ controlBinding, controlChannel, replyBinding, replyList }: Places): Need[] {
+function beingControlled({ keys, controlBinding, controlChannel, replyBinding, replyList }: Places): Need[] {
   const needs: Need[] = [
     { command: 'PSUBSCRIBE', channels: [controlChannel] },
     { command: 'PUNSUBSCRIBE' },
@@ -179,11 +179,16 @@ function beingControlled({ controlBinding, controlChannel, replyBinding, replyLi
     ...each('LPUSH', [replyList], ['']),
     ...each('EXPIRE', [replyList], ['1']),
   ]
-  return needs.map((need) => ({ ...need, without: 'remote control does not reach it' }))
+  const remembering = each('ZRANGEBYSCORE', [keys.revoked], ['0', '0'])
+  const forgetful = 'it does not know what was revoked before it started'
+  return [
+    ...needs.map((need) => ({ ...need, without: 'remote control does not reach it' })),
+    ...remembering.map((need) => ({ ...need, without: forgetful })),
+  ]
 }
 
 /** Asking workers, and telling them. */
-function controlling({ controlChannel, replyBinding, replyList }: Places): Need[] {
+function controlling({ keys, controlChannel, replyBinding, replyList }: Places): Need[] {
   const needs: Need[] = [
     { command: 'PUBLISH', channels: [controlChannel], after: [''] },
     ...each('SADD', [replyBinding], ['']),
@@ -191,7 +196,16 @@ function controlling({ controlChannel, replyBinding, replyList }: Places): Need[
     ...each('BRPOP', [replyList], ['1']),
     ...each('DEL', [replyList]),
   ]
-  return needs.map((need) => ({ ...need, without: 'it cannot ask or tell other workers anything' }))
+  const keeping = [
+    ...each('ZADD', [keys.revoked], ['0', '']),
+    ...each('ZREMRANGEBYSCORE', [keys.revoked], ['0', '0']),
+    ...each('ZREMRANGEBYRANK', [keys.revoked], ['0', '0']),
+  ]
+  const forgotten = 'workers that start later do not know what it revokes'
+  return [
+    ...needs.map((need) => ({ ...need, without: 'it cannot ask or tell other workers anything' })),
+    ...keeping.map((need) => ({ ...need, without: forgotten })),
+  ]
 }
 
 function scheduling({ beatLock, beatEntries }: Places): Need[] {

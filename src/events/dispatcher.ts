@@ -60,7 +60,7 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
   let kept: Outgoing[] = []
   let keptBytes = 0
   let retrying: NodeJS.Timeout | undefined
-  const sending = new Set<Promise<void>>()
+  const sending = new Set<Promise<unknown>>()
 
   const warnOfRefusal = (error: PublishError): void => {
     if (!isRefused) log.warn({ err: error, exchange }, 'the broker refuses events; monitors hear nothing')

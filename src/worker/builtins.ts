@@ -81,6 +81,17 @@ export function withBuiltins({ tasks, prepareCanvas }: BuiltinParts): TaskLookup
   return { get: (name) => tasks.get(name) ?? registered.get(name) }
 }
 
+/** Names of those that every worker has. */
+export const BUILTIN_NAMES: readonly string[] = [
+  'celery.accumulate',
+  'celery.backend_cleanup',
+  'celery.chord',
+  'celery.chunks',
+  'celery.group',
+  'celery.map',
+  'celery.starmap',
+]
+
 function builtin(name: string, run: RegisteredTask['run']): RegisteredTask {
   return { name, options: {}, required: 0, run, pack: (args, kwargs = {}) => ({ args, kwargs }) }
 }

@@ -26,6 +26,7 @@ export interface IntakeParts {
   readonly tasks: TaskLookup
   readonly messages: HeldMessages
   readonly refusals: Refusals
+  readonly isRevoked: (message: TaskMessage) => boolean
   /** Into the waiting room, as soon as limits allow it. */
   readonly enter: (request: Request, beginning: Beginning) => void
   readonly monitors: Monitors
@@ -39,7 +40,7 @@ interface ReadDelivery {
 }
 
 export function createIntake(parts: IntakeParts): Intake {
-  const { settings, tasks, messages, refusals, enter, monitors, clock, log } = parts
+  const { settings, tasks, messages, refusals, isRevoked, enter, monitors, clock, log } = parts
   const { messageSigner } = settings
   const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
 
@@ -82,7 +83,7 @@ export function createIntake(parts: IntakeParts): Intake {
       }
     }
     const { message } = found
-    const decision = decide(message, { tasks, now: clock.now(), isDue: delivery.isDue })
+    const decision = decide(message, { tasks, now: clock.now(), isRevoked, isDue: delivery.isDue })
     switch (decision.kind) {
       case 'execute':
         admit(delivery, decision.task, found)
@@ -93,6 +94,9 @@ export function createIntake(parts: IntakeParts): Intake {
         return
       case 'expire':
         refusals.expire(message, delivery)
+        return
+      case 'revoke':
+        refusals.revoke(message, delivery, 'revoked')
         return
       case 'refuse':
         refusals.refuseUnknown(message, delivery, reasonOf(decision.error))

@@ -8,13 +8,15 @@ import { createLimits } from './limits/limits.js'
 import { createObserver } from './observer.js'
 import { createContext, type SendEvent } from './request.js'
 import { createRefusals } from './refusals.js'
-import { createRunner } from './runner.js'
 import { createUniqueness } from './uniqueness.js'
+import { createRunner, type Runner } from './runner.js'
 import { createWaitingRoom } from './waiting-room.js'
 import { startTally } from './tally.js'
 import type { Clock } from '../clock.js'
 import type { Consumer, Delivery } from '../broker/broker.js'
 import type { Monitors } from './monitors.js'
+import type { Requests } from './requests.js'
+import type { TaskMessage } from '../serialization/task-message.js'
 import type { Pool } from './pool/pool.js'
 import type { RateLimit } from '../app/rate-limit.js'
 import type { Settler } from './settle.js'
@@ -34,12 +36,16 @@ export interface Processor {
   /** End a task that runs, as revoked; see {@link Runner.terminate}. @returns false where it does not run here. */
   terminate(this: void, taskId: string, signal: NodeJS.Signals): boolean
   counts(): WorkerCounts
+  readonly requests: Requests
+  /** See {@link Runner.setTimeLimits}. */
+  setTimeLimits: Runner['setTimeLimits']
   /** See {@link RunningWorker.setRateLimit}. */
   setRateLimit(this: void, task: string, rate: RateLimit): void
 }
 
-export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock' | 'tasks'> {
+export interface ProcessorParts extends Omit<WorkerParts, 'logicalClock' | 'tasks' | 'controlCommands'> {
   readonly tasks: TaskLookup
+  readonly isRevoked: (message: TaskMessage) => boolean
   readonly hostname: string
   readonly pool: Pool
   readonly consumer: Consumer
@@ -122,6 +128,12 @@ export function createProcessor(parts: ProcessorParts): Processor {
       limits.close()
     },
     terminate: runner.terminate,
+    setTimeLimits: runner.setTimeLimits,
+    requests: {
+      running: runner.running,
+      totals: runner.totals,
+      waiting: () => [...room.waiting(), ...limits.waiting()],
+    },
     setRateLimit: limits.setRateLimit,
     counts: () => ({ ...tally, active: pool.slots.active, reserved: room.size }),
   }

@@ -154,6 +154,14 @@ function formatState(
   return { taskId: message.id, text, expiresSeconds: resultExpires ?? 0 }
 }
 
+/** REVOKED for a task of which nothing but its id is known. */
+export function revokedResult(taskId: string, settings: Settings, dateDone: Date): StoredResult {
+  const result = { exc_type: 'TaskRevokedError', exc_message: ['revoked'], exc_module: 'celery.exceptions' }
+  const meta: OutgoingResultMeta = { taskId, status: 'REVOKED', result, traceback: undefined, dateDone }
+  const text = formatResultMeta(meta, settings.jsonForm, resultSerializer(settings))
+  return { taskId, text, expiresSeconds: settings.resultExpires }
+}
+
 /** Undefined where it is JSON. */
 export function resultSerializer(settings: Settings): Serializer | undefined {
   if (settings.resultSerializer === 'json') return undefined

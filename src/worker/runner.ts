@@ -11,6 +11,9 @@ import type { HeldMessages } from './held-messages.js'
 import type { Execution, Pool, TimeLimits } from './pool/pool.js'
 import type { Log } from '../log.js'
 import type { Refusals } from './refusals.js'
+import type { RegisteredTask } from '../app/registered-task.js'
+import type { Requests } from './requests.js'
+import type { TaskMessage } from '../serialization/task-message.js'
 import type { Settings } from '../app/settings.js'
 import type { Tally } from './tally.js'
 import type { Uniqueness } from './uniqueness.js'
@@ -28,6 +31,10 @@ export interface Runner {
    * @returns false where it does not run here.
    */
   terminate(this: void, taskId: string, signal: NodeJS.Signals): boolean
+  /** Have other limits for a task than its own; seconds, undefined for none. */
+  setTimeLimits(this: void, task: string, limits: TimeLimits): void
+  running: Requests['running']
+  totals: Requests['totals']
 }
 
 export interface RunnerParts extends AddToChordParts {
@@ -37,6 +44,7 @@ export interface RunnerParts extends AddToChordParts {
   readonly messages: HeldMessages
   readonly refusals: Refusals
   readonly conclude: Conclude
+  readonly isRevoked: (message: TaskMessage) => boolean
   readonly observer: Observer
   readonly monitors: Monitors
   readonly uniqueness: Uniqueness
@@ -51,6 +59,7 @@ interface Running {
   /** What is to be settled; undefined where that is done already. */
   readonly delivery: Delivery | undefined
   readonly execution: Execution
+  readonly startedAt: number
 }
 
 /** Of a task that has a slot, and whose function is about to be called. */
@@ -73,6 +82,15 @@ export function createRunner(parts: RunnerParts): Runner {
   const { pool } = parts
   const running = new Map<Delivery, Running>()
 
+  const started = new Map<RegisteredTask, { count: number }>()
+  let changedLimits: Map<string, TimeLimits> | undefined
+
+  const count = (task: RegisteredTask): void => {
+    const counted = started.get(task)
+    if (counted === undefined) started.set(task, { count: 1 })
+    else counted.count++
+  }
+
   /** Acknowledged before it runs: it may then be lost with this process, as its author has chosen. */
   const runAcknowledged = async (request: Request): Promise<void> => {
     await messages.acknowledge(request.delivery)
@@ -86,9 +104,13 @@ export function createRunner(parts: RunnerParts): Runner {
       refusals.expire(request.message, delivery)
       return
     }
+    if (parts.isRevoked(request.message)) {
+      refusals.revoke(request.message, delivery, 'revoked')
+      return
+    }
     const before = prepare(request)
     if (before === undefined) return call(request, delivery)
-    running.set(request.delivery, { request, delivery, execution: NOT_YET })
+    running.set(request.delivery, { request, delivery, execution: NOT_YET, startedAt: clock.now() })
     return before.then(() => (running.delete(request.delivery) ? call(request, delivery) : undefined))
   }
 
@@ -103,10 +125,12 @@ export function createRunner(parts: RunnerParts): Runner {
   const call = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {
     const { task } = request
     tally.started++
+    count(task)
     const startedAt = clock.now()
     monitors.current?.started(request.message)
     if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)
-    const execution = pool.execute(request, timeLimits(request, settings), {
+    const limits = timeLimits(request, settings, changedLimits?.get(task.name))
+    const execution = pool.execute(request, limits, {
       hostname,
       log,
       settings,
@@ -117,7 +141,7 @@ export function createRunner(parts: RunnerParts): Runner {
     })
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
-    running.set(request.delivery, { request, delivery, execution })
+    running.set(request.delivery, { request, delivery, execution, startedAt })
     return execution.outcome.then((outcome) => {
       // Handed back meanwhile, at a stop, or terminated.
       if (!running.delete(request.delivery)) return
@@ -160,12 +184,26 @@ export function createRunner(parts: RunnerParts): Runner {
       }
       return found.length > 0
     },
+    setTimeLimits(task, limits) {
+      changedLimits = (changedLimits ?? new Map<string, TimeLimits>()).set(task, limits)
+    },
+    running: () =>
+      [...running.values()].map(({ request, delivery, startedAt }) => {
+        return { request, startedAt, isAcknowledged: delivery === undefined }
+      }),
+    totals: () => Object.fromEntries([...started].map(([{ name }, { count: times }]) => [name, times])),
   }
 }
 
-function timeLimits({ message, task }: Request, settings: Settings): TimeLimits {
-  return {
-    hard: message.hardTimeLimit || (task.options.timeLimit ?? settings.taskTimeLimit),
-    soft: message.softTimeLimit || (task.options.softTimeLimit ?? settings.taskSoftTimeLimit),
+/** @param changed - Of the task, at run time. What the message says comes first. */
+function timeLimits(
+  { message, task }: Request,
+  settings: Settings,
+  changed: TimeLimits | undefined,
+): TimeLimits {
+  const { hard, soft } = changed ?? {
+    hard: task.options.timeLimit ?? settings.taskTimeLimit,
+    soft: task.options.softTimeLimit ?? settings.taskSoftTimeLimit,
   }
+  return { hard: message.hardTimeLimit || hard, soft: message.softTimeLimit || soft }
 }

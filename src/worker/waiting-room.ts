@@ -18,6 +18,8 @@ export interface Beginning {
 export interface WaitingRoom {
   readonly size: number
   enter(this: void, request: Request, beginning: Beginning): void
+  /** Those that have not begun. */
+  waiting(): readonly Request[]
   /** Take the last ones out, at most `count`: they do not begin here. */
   takeLast(count: number): Delivery[]
 }
@@ -36,14 +38,14 @@ export interface WaitingRoomParts {
 
 export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
   const { slots, consumer, persistence, start } = parts
-  const waiting = new Map<string, Delivery>()
+  const waiting = new Map<string, Request>()
   /** The latest task whose beginning is being noted. */
   let noting: Promise<unknown> = Promise.resolve()
   /** Settles when the next one may begin. */
   let lastSuspect: Promise<unknown> = Promise.resolve()
 
   /** Handed back meanwhile where it does not; it may even have come again under the same tag. */
-  const isWaiting = (delivery: Delivery): boolean => waiting.get(delivery.tag) === delivery
+  const isWaiting = (delivery: Delivery): boolean => waiting.get(delivery.tag)?.delivery === delivery
 
   /**
    * Suspects begin one after the other, so that the culprit does not take the others along to the limit.
@@ -94,7 +96,7 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
     },
     enter(request, { isNoted, isSuspect }) {
       const { delivery } = request
-      waiting.set(delivery.tag, delivery)
+      waiting.set(delivery.tag, request)
       const work = (): void | Promise<void> => {
         if (!isWaiting(delivery)) return
         if (isNoted) return startNoted(request)
@@ -104,8 +106,10 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
       if (isSuspect) submitAlone(request, work)
       else slots.submit(work)
     },
+    waiting: () => [...waiting.values()],
     takeLast(count) {
-      const deliveries = count > 0 ? [...waiting.values()].slice(-count) : []
+      const last = count > 0 ? [...waiting.values()].slice(-count) : []
+      const deliveries = last.map(({ delivery }) => delivery)
       for (const { tag } of deliveries) waiting.delete(tag)
       return deliveries
     },

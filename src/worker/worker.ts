@@ -5,17 +5,20 @@ import { nodeName } from './node-name.js'
 import { partOf } from './ending.js'
 import { withBuiltins } from './builtins.js'
 import { createPool } from './pool/create-pool.js'
-import { createAutoscaler } from './pool/autoscaler.js'
+import { createAutoscaler, type Autoscaler } from './pool/autoscaler.js'
 import { createConsumption } from './consumption.js'
 import { createMonitors } from './monitors.js'
 import { createProcessor, type Processor } from './processor.js'
 import { createWorkerEvents } from './worker-events.js'
 import { adaptivePrefetch, fixedPrefetch } from './prefetch.js'
+import { createRevocation } from './revocation/revocation.js'
+import { startRemoteControl } from './remote-control/start-remote-control.js'
 import { createSettler } from './settle.js'
 import { describeThrown } from '../serialization/exceptions.js'
 import { runningPool } from './pool/running-pool.js'
 import { storedResult } from './request.js'
 import { systemClock } from '../clock.js'
+import type { ControlledNode } from './remote-control/node.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
 
 const HAND_BACK_EVERY_MS = 500
@@ -74,8 +77,16 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     heartbeatInterval: options.heartbeatInterval ?? DEFAULT_HEARTBEAT_SECONDS,
     counts: () => processor.counts(),
   })
+  const ending = new AbortController()
+  const revocation = createRevocation({
+    settings,
+    kept: broker.revocations,
+    backend: parts.backend,
+    persistence: { clock: systemClock, log, signal: ending.signal },
+  })
   const processor = createProcessor({
     ...parts,
+    isRevoked: revocation.covers,
     monitors,
     sendEvent: events.send,
     tasks,
@@ -99,15 +110,16 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
         })
   // Who is to grow with the work has to see it.
   const slotCount = (): number => autoscaler?.max ?? pool.slots.concurrency
+  const prefetch = isAdaptive
+    ? adaptivePrefetch(
+        slotCount,
+        () => load.ended,
+        () => performance.now(),
+      )
+    : fixedPrefetch(slotCount, multiplier)
   const consumption = createConsumption({
     consumer,
-    prefetch: isAdaptive
-      ? adaptivePrefetch(
-          slotCount,
-          () => load.ended,
-          () => performance.now(),
-        )
-      : fixedPrefetch(slotCount, multiplier),
+    prefetch,
     held: () => (isAdaptive ? load.unfinished : load.held),
     maxBytes: settings.workerPrefetchMaxBytes || Infinity,
     heldBytes: () => load.heldBytes,
@@ -126,11 +138,29 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     log,
   })
 
+  let stopping: Promise<void> | undefined
+  const aborting = new AbortController()
+  let onStopped: () => void = () => undefined
+  const stopped = new Promise<void>((resolve) => (onStopped = resolve))
+
   // It connects when it is first asked: now, so that the first result finds a connection.
   parts.backend.ping(PING_TIMEOUT_MS).catch((error: unknown) => {
     log.debug({ err: error }, 'the result backend does not answer yet')
   })
   await pool.start()
+  const stopRemoteControl = await startRemoteControl({
+    ...parts,
+    hostname,
+    consumer,
+    pool,
+    prefetch,
+    processor,
+    revocation,
+    workerEvents: events,
+    autoscale: autoscaler && scalable(autoscaler),
+    mingles: options.mingle ?? true,
+    shutdown: () => void (stopping ??= stop()),
+  })
   await consumption.start()
   autoscaler?.start()
   const handingBack = isAdaptive
@@ -139,9 +169,6 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   log.info({ hostname, queues, pool: pool.kind, concurrency: pool.slots.concurrency }, `${hostname} ready.`)
   void events.start()
   await signals.emit('workerReady', { hostname })
-
-  let stopping: Promise<void> | undefined
-  const aborting = new AbortController()
 
   const stop = async (): Promise<void> => {
     clearInterval(handingBack)
@@ -156,14 +183,19 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     await Promise.race([settler.flush(), patience.isOver])
     patience.end()
     settler.abandon()
+    await stopRemoteControl()
+    ending.abort()
+    await revocation.close()
     await events.stop()
     await consumer.stop()
     log.info({ hostname, ...processor.counts() }, `${hostname} stopped`)
     await signals.emit('workerShutdown', { hostname })
+    onStopped()
   }
 
   return {
     hostname,
+    stopped,
     pool: runningPool(pool, autoscaler),
     terminate: (taskId, signal = 'SIGTERM') => processor.terminate(taskId, signal),
     counts: () => processor.counts(),
@@ -176,6 +208,13 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
       return (stopping ??= stop())
     },
     [Symbol.asyncDispose]: () => (stopping ??= stop()),
+  }
+}
+
+function scalable(autoscaler: Autoscaler): ControlledNode['autoscale'] {
+  return (limits) => {
+    autoscaler.update(limits)
+    return { max: autoscaler.max, min: autoscaler.min }
   }
 }
 

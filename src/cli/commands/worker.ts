@@ -26,7 +26,8 @@ export function defineWorker(command: Command): Command {
       // Whoever collects JSON wants nothing else on standard output.
       if (logFormat === 'pretty') process.stdout.write(formatBanner(app, options))
       const worker = await app.startWorker(options)
-      await stopRequested(log)
+      // Remote control may stop it as well.
+      await Promise.race([stopRequested(log), worker.stopped])
       await worker.stop()
       await app.close()
     })

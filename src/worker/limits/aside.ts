@@ -19,6 +19,7 @@ export interface Aside {
   add(limited: LimitedRequest): void
   /** @returns false where it has left meanwhile, at a stop. */
   takeBack(limited: LimitedRequest): boolean
+  waiting(this: void): readonly Request[]
   /** All of them leave, and no other comes. @returns their deliveries, to be handed back. */
   close(): Delivery[]
   readonly isClosed: boolean
@@ -49,6 +50,7 @@ export function createAside(messages: Pick<HeldMessages, 'setAside' | 'takeBack'
       messages.takeBack()
       return true
     },
+    waiting: () => [...waiting].map(({ request }) => request),
     close() {
       isClosed = true
       const deliveries = [...waiting].map(({ request }) => request.delivery)

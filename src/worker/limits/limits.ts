@@ -22,6 +22,8 @@ export interface Limits {
   setRateLimit(this: void, task: string, rate: RateLimit): void
   /** These have left the waiting room without having begun. */
   left(this: void, deliveries: readonly Delivery[]): void
+  /** What a limit keeps from running. */
+  waiting(this: void): readonly Request[]
   /** The worker stops. @returns what waits here, to be handed back. */
   takeAll(): Delivery[]
   /** Nothing runs any more. */
@@ -97,6 +99,7 @@ export function createLimits(parts: LimitsParts): Limits {
       rates.set(task, rate)
     },
     left: concurrency.left,
+    waiting: aside.waiting,
     takeAll: () => aside.close(),
     close() {
       rates.close()

@@ -25,7 +25,7 @@ function start(): {
         if (isAway) return Promise.reject(new Error('away'))
         const payload = Buffer.from(decodePayload(parseEnvelope(envelope))).toString()
         published.push({ routingKey, body: JSON.parse(payload) })
-        return Promise.resolve()
+        return Promise.resolve(1)
       },
       listen: () => {
         throw new Error('nobody listens')

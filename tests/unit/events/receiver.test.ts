@@ -9,7 +9,7 @@ interface Site {
   readonly log: RecordingLog
   readonly heard: CeleryEvent[]
   /** Publish a body as a peer would. */
-  readonly publish: (body: unknown, contentType?: string) => Promise<void>
+  readonly publish: (body: unknown, contentType?: string) => Promise<unknown>
 }
 
 async function start(handlers?: (heard: CeleryEvent[]) => EventHandlers): Promise<Site> {

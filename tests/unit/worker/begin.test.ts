@@ -38,6 +38,7 @@ function start(): Site {
     backend: app.backend,
     tasks: app.tasks,
     send: () => Promise.reject(new Error('nothing is to be sent')),
+    isRevoked: () => false,
     monitors: createMonitors(),
     sendEvent: () => Promise.resolve(),
     prepareCanvas: () => {

@@ -1,0 +1,196 @@
+import { pythonReprArgs, pythonReprKwargs } from '../../serialization/python-repr.js'
+import { isPlainRecord } from '../../serialization/plain-record.js'
+import { redactUrls } from '../../log.js'
+import { resolveSettings, type Settings } from '../../app/settings.js'
+import { settingsSchema } from '../../app/settings-schema.js'
+import type { ControlledNode } from './node.js'
+import type { RegisteredTask } from '../../app/registered-task.js'
+import type { TaskInfo, WorkerStats } from '../../control/replies.js'
+import type { TaskMessage } from '../../serialization/task-message.js'
+
+export interface TaskProgress {
+  /** Unix milliseconds; undefined before it has started. */
+  readonly startedAt?: number | undefined
+  readonly isAcknowledged?: boolean
+}
+
+/** Wire protocol, section 15.5. @param safe - Arguments as text. */
+export function taskInfo(
+  message: TaskMessage,
+  hostname: string,
+  { startedAt, isAcknowledged = false }: TaskProgress,
+  safe = false,
+): TaskInfo {
+  const { id, task, shadow, args, kwargs, argsrepr, kwargsrepr } = message
+  return {
+    id,
+    name: shadow ?? task,
+    args: safe ? (argsrepr ?? pythonReprArgs(args)) : args,
+    kwargs: safe ? (kwargsrepr ?? pythonReprKwargs(kwargs)) : kwargs,
+    type: task,
+    hostname,
+    time_start: startedAt === undefined ? null : startedAt / 1000,
+    acknowledged: isAcknowledged,
+    delivery_info: {
+      exchange: message.exchange,
+      routing_key: message.routingKey,
+      priority: message.priority,
+      redelivered: message.isRedelivered,
+    },
+    worker_pid: startedAt === undefined ? null : process.pid,
+  }
+}
+
+/** A queue as kombu describes it. */
+export function queueInfo(queue: string): Readonly<Record<string, unknown>> {
+  return {
+    name: queue,
+    exchange: {
+      name: queue,
+      type: 'direct',
+      arguments: null,
+      durable: true,
+      passive: false,
+      auto_delete: false,
+      delivery_mode: null,
+      no_declare: false,
+    },
+    routing_key: queue,
+    queue_arguments: null,
+    binding_arguments: null,
+    consumer_arguments: null,
+    durable: true,
+    exclusive: false,
+    auto_delete: false,
+    no_ack: false,
+    alias: null,
+    bindings: [],
+    no_declare: null,
+    expires: null,
+    message_ttl: null,
+    max_length: null,
+    max_length_bytes: null,
+    max_priority: null,
+  }
+}
+
+export function statsOf(node: ControlledNode): WorkerStats {
+  const { settings, pool, requests, autoscale } = node
+  const { concurrency } = pool.slots
+  const total = requests.totals()
+  const started = Object.values(total).reduce((sum, count) => sum + count, 0)
+  // One for each slot, by which exporters count them.
+  const processes = pool.kind === 'processes' ? pool.children : Array<number>(concurrency).fill(process.pid)
+  return {
+    total,
+    pid: process.pid,
+    clock: String(node.logicalClock.value),
+    uptime: Math.round((Date.now() - node.startedAt) / 1000),
+    pool: {
+      implementation: `lovage:${pool.kind}`,
+      'max-concurrency': concurrency,
+      processes,
+      'max-tasks-per-child': 'N/A',
+      'put-guarded-by-semaphore': false,
+      timeouts: [settings.taskSoftTimeLimit ?? 0, settings.taskTimeLimit ?? 0],
+      writes: {
+        total: started,
+        avg: '1.00',
+        all: '1.00',
+        raw: String(started),
+        strategy: 'fair',
+        inqueues: { total: concurrency, active: pool.slots.active },
+      },
+    },
+    broker: node.broker,
+    prefetch_count: node.prefetchCount(),
+    rusage: resourceUsage(),
+    ...(autoscale && { autoscaler: { ...autoscale({}), current: concurrency, qty: pool.slots.reserved } }),
+  }
+}
+
+/** As Python's `resource.getrusage` has it. */
+function resourceUsage(): Readonly<Record<string, number>> {
+  const usage = process.resourceUsage()
+  return {
+    utime: usage.userCPUTime / 1e6,
+    stime: usage.systemCPUTime / 1e6,
+    maxrss: usage.maxRSS,
+    ixrss: usage.sharedMemorySize,
+    idrss: usage.unsharedDataSize,
+    isrss: usage.unsharedStackSize,
+    minflt: usage.minorPageFault,
+    majflt: usage.majorPageFault,
+    nswap: usage.swappedOut,
+    inblock: usage.fsRead,
+    oublock: usage.fsWrite,
+    msgsnd: usage.ipcSent,
+    msgrcv: usage.ipcReceived,
+    nsignals: usage.signalsCount,
+    nvcsw: usage.voluntaryContextSwitches,
+    nivcsw: usage.involuntaryContextSwitches,
+  }
+}
+
+/** Settings that hold secrets, or functions. */
+const NOT_TOLD: ReadonlySet<string> = new Set([
+  'messageSecrets',
+  'securityKeyPassword',
+  'brokerCredentials',
+  'backendCredentials',
+])
+const CELERY_NAMES: Readonly<Record<string, string>> = {
+  broker: 'broker_url',
+  backend: 'result_backend',
+  workerRevokesMax: 'worker_revokes_max',
+}
+
+/** Settings by Celery's names, without secrets. @param withDefaults - Also those that nobody has changed. */
+export function settingsInfo(
+  settings: Settings,
+  { withDefaults }: { readonly withDefaults: boolean },
+): Readonly<Record<string, unknown>> {
+  const defaults = resolveSettings({})
+  const info: Record<string, unknown> = {}
+  for (const name of Object.keys(settingsSchema.shape)) {
+    if (NOT_TOLD.has(name)) continue
+    const value = tellable(settings[name as keyof Settings])
+    const isDefault = JSON.stringify(value) === JSON.stringify(tellable(defaults[name as keyof Settings]))
+    if (value === undefined || (isDefault && !withDefaults)) continue
+    info[CELERY_NAMES[name] ?? snakeCase(name)] = value
+  }
+  return info
+}
+
+/** Undefined for what JSON cannot hold. */
+function tellable(value: unknown): unknown {
+  if (typeof value === 'string') return redactUrls(value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => tellable(item) ?? null)
+  if (!isPlainRecord(value)) return undefined
+  const members = Object.entries(value).map(([name, member]) => {
+    return [snakeCase(name), /password|secret/i.test(name) ? '********' : tellable(member)] as const
+  })
+  return Object.fromEntries(members.filter(([, member]) => member !== undefined))
+}
+
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** `shop.add [max_retries=3]`: a task's name with some of its attributes, by Celery's names. */
+export function describeTask({ name, options }: RegisteredTask, attributes: readonly string[]): string {
+  const bySnakeCase = new Map(
+    Object.entries(options).map(([key, value]) => [snakeCase(key), value as unknown]),
+  )
+  const fields = attributes.flatMap((attribute) => {
+    const value = bySnakeCase.get(attribute)
+    return value === undefined || value === null ? [] : [`${attribute}=${pythonText(value)}`]
+  })
+  return fields.length === 0 ? name : `${name} [${fields.join(' ')}]`
+}
+
+function pythonText(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

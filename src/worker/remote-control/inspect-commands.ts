@@ -1,0 +1,151 @@
+import { arch, platform, release } from 'node:os'
+import { BUILTIN_NAMES } from '../builtins.js'
+import { CommandError, ok, textsIn, type ControlCommand } from './command.js'
+import { decodeTaskMessage } from '../../serialization/task-message.js'
+import { formatInstant } from '../../serialization/time.js'
+import { parseEnvelope } from '../../serialization/envelope.js'
+import { describeTask, queueInfo, settingsInfo, statsOf, taskInfo } from './describe-node.js'
+import { redactUrls } from '../../log.js'
+import { resolveAcceptContent } from '../../serialization/serializers.js'
+import { version } from '../../version.js'
+import { withFractions } from '../../control/inspect.js'
+import type { ControlledNode } from './node.js'
+import type { QueriedTasks, ScheduledTask, TaskInfo } from '../../control/replies.js'
+
+/** What a timer of Celery's says of a task with an ETA. */
+const SCHEDULED_PRIORITY = 6
+
+/** Commands that ask (wire protocol, section 15.5). */
+export const inspectCommands: Readonly<Record<string, ControlCommand<ControlledNode>>> = {
+  ping: { run: () => ok('pong') },
+  clock: { run: (_, { logicalClock }) => ({ clock: logicalClock.value }) },
+  active: {
+    run: ({ safe }, { requests, hostname }) =>
+      requests
+        .running()
+        .map(({ request, ...progress }) => taskInfo(request.message, hostname, progress, safe === true)),
+  },
+  reserved: {
+    run: (_, { requests, hostname }) =>
+      requests.waiting().map(({ message }) => taskInfo(message, hostname, {})),
+  },
+  scheduled: { run: (_, node) => scheduled(node) },
+  query_task: { run: (args, node) => queryTasks(new Set(textsIn(args, 'ids')), node) },
+  registered: {
+    run(args, { tasks }) {
+      const asked = args['taskinfoitems'] ? textsIn(args, 'taskinfoitems') : []
+      const attributes = asked.length > 0 ? asked : ['rate_limit']
+      const names = [...tasks.keys(), ...(args['builtins'] === true ? BUILTIN_NAMES : [])]
+      return [...new Set(names)].sort().map((name) => {
+        const task = tasks.get(name)
+        return task === undefined ? name : describeTask(task, attributes)
+      })
+    },
+  },
+  stats: { run: (_, node) => statsOf(node) },
+  conf: {
+    run: (args, { settings }) => settingsInfo(settings, { withDefaults: args['with_defaults'] === true }),
+  },
+  active_queues: { takes: [], run: (_, { consumer }) => consumer.queues.map(queueInfo) },
+  revoked: { run: (_, { revocation }) => revocation.entries().flatMap(({ item }) => item.id ?? []) },
+  report: { takes: [], run: (_, node) => ok(report(node)) },
+  hello: {
+    run({ from_node: from, revoked }, { hostname, revocation, logicalClock, log }) {
+      if (from === hostname) return null
+      log.info({ from }, 'telling another worker what is revoked')
+      revocation.takeOver(readRevoked(revoked))
+      return { revoked: tellRevoked(revocation.entries()), clock: logicalClock.forward() }
+    },
+  },
+  memsample: { run: () => `${(process.memoryUsage.rss() / 2 ** 20).toFixed(2)}MB` },
+  memdump: {
+    run() {
+      const lines = Object.entries(process.memoryUsage()).map(
+        ([name, bytes]) => `${name} ${(bytes / 2 ** 20).toFixed(2)}MB`,
+      )
+      return `${lines.join('\n')}\n`
+    },
+  },
+  objgraph: {
+    takes: ['num', 'max_depth', 'type'],
+    run() {
+      throw new CommandError('ImportError', 'Requires the objgraph library, which is for Python only')
+    },
+  },
+}
+
+/** Names of Celery before 3.1, and what they stand for. */
+export const ALIASES: Readonly<Record<string, string>> = {
+  dump_active: 'active',
+  dump_reserved: 'reserved',
+  dump_schedule: 'scheduled',
+  dump_tasks: 'registered',
+  dump_revoked: 'revoked',
+  dump_conf: 'conf',
+}
+
+/** They are in nobody's hands, so each worker that could run them tells of them. */
+async function scheduled({ parked, settings, hostname }: ControlledNode): Promise<ScheduledTask[]> {
+  const acceptContent = resolveAcceptContent(settings.acceptContent, settings.auth)
+  return (await parked()).flatMap(({ eta, envelope }) => {
+    try {
+      const message = decodeTaskMessage(parseEnvelope(envelope), { acceptContent })
+      const request = taskInfo(message, hostname, {})
+      return [{ eta: formatInstant(eta), priority: SCHEDULED_PRIORITY, request }]
+    } catch {
+      // What is wrong with it is said when it is due.
+      return []
+    }
+  })
+}
+
+function queryTasks(ids: ReadonlySet<string>, { requests, hostname }: ControlledNode): QueriedTasks {
+  const found: Record<string, readonly ['active' | 'reserved', TaskInfo]> = {}
+  for (const { message } of requests.waiting()) {
+    if (ids.has(message.id)) found[message.id] = ['reserved', taskInfo(message, hostname, {})]
+  }
+  for (const { request, ...progress } of requests.running()) {
+    const { message } = request
+    if (ids.has(message.id)) found[message.id] = ['active', taskInfo(message, hostname, progress)]
+  }
+  return found
+}
+
+function report({ hostname, settings, broker, pool, consumer }: ControlledNode): string {
+  const conf = Object.entries(settingsInfo(settings, { withDefaults: false }))
+  return [
+    '',
+    `software -> lovage:${version} node:${process.versions.node}`,
+    `platform -> system:${platform()} arch:${arch()} kernel version:${release()}`,
+    `node     -> ${hostname} pool:${pool.kind} concurrency:${pool.slots.concurrency}`,
+    `queues   -> ${consumer.queues.join(', ')}`,
+    `settings -> transport:${String(broker['transport'])} results:${redactUrls(settings.backend ?? 'disabled')}`,
+    '',
+    ...conf.map(([name, value]) => `${name}: ${JSON.stringify(value)}`),
+    '',
+  ].join('\n')
+}
+
+type Told = Parameters<ControlledNode['revocation']['takeOver']>[0]
+
+/**
+ * What another worker says is revoked. Its times are those of a clock that says nothing here, so they begin anew, as in
+ * Celery.
+ */
+export function readRevoked(revoked: unknown): Told {
+  if (typeof revoked !== 'object' || revoked === null) return []
+  const ids = Array.isArray(revoked) ? revoked.map(String) : Object.keys(revoked)
+  const at = Date.now()
+  return ids.map((id) => ({ item: { id }, at }))
+}
+
+/** Python takes a number without a fraction for no time (section 16.1). */
+export function tellRevoked(entries: Told): Readonly<Record<string, number>> {
+  const now = performance.now() / 1000
+  const age = (at: number): number => (Date.now() - at) / 1000
+  return withFractions(
+    Object.fromEntries(
+      entries.flatMap(({ item, at }) => (item.id === undefined ? [] : [[item.id, now - age(at)]])),
+    ),
+  )
+}

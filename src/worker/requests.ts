@@ -1,0 +1,19 @@
+import type { Request } from './request.js'
+
+/** A request whose task runs. */
+export interface RunningRequest {
+  readonly request: Request
+  /** By the clock, in milliseconds. */
+  readonly startedAt: number
+  /** Its message was acknowledged before it ran. */
+  readonly isAcknowledged: boolean
+}
+
+/** What a worker has in hand, for those who ask. */
+export interface Requests {
+  running(this: void): readonly RunningRequest[]
+  /** Waiting for a slot, or for a limit. */
+  waiting(this: void): readonly Request[]
+  /** How many tasks have started, by name. */
+  totals(this: void): Readonly<Record<string, number>>
+}

@@ -1,0 +1,79 @@
+import { createRevoked, type Revoked } from './revoked.js'
+import { openStateFile } from './state-file.js'
+import { revokedResult } from '../request.js'
+import { persist, type Persistence } from '../persist.js'
+import type { ResultBackend } from '../../results/result-backend.js'
+import type { Revocations, RevokedEntry, RevokedItem } from '../../broker/revocations.js'
+import type { Settings } from '../../app/settings.js'
+
+/** What is revoked, as one worker knows it, and where it knows it from. */
+export interface Revocation extends Pick<Revoked, 'covers' | 'entries'> {
+  /**
+   * By remote control. It is remembered and kept for others, and of tasks that are named REVOKED is stored at once, as
+   * Celery does since 5.6: whoever waits learns of it before the task's turn would have come.
+   */
+  revoke(this: void, items: readonly RevokedItem[]): void
+  /** From another worker. */
+  takeOver(this: void, entries: readonly RevokedEntry[]): void
+  /** Learn what was revoked while this worker was not there. Resolves when that is done, or given up. */
+  start(this: void): Promise<void>
+  /** The same when it was not connected. */
+  refresh(this: void): Promise<void>
+  close(this: void): Promise<void>
+}
+
+export interface RevocationParts {
+  readonly settings: Settings
+  readonly kept: Revocations
+  readonly backend: ResultBackend
+  readonly persistence: Persistence
+}
+
+export function createRevocation({ settings, kept, backend, persistence }: RevocationParts): Revocation {
+  const { clock, log } = persistence
+  const limits = { most: settings.workerRevokesMax, expiresMs: settings.workerRevokeExpires * 1000 }
+  const revoked = createRevoked({ ...limits, now: () => clock.now() })
+  const stateFile =
+    settings.workerStateDb === undefined
+      ? undefined
+      : openStateFile(settings.workerStateDb, () => ({ revoked: revoked.entries() }), log)
+
+  const takeOver = (entries: readonly RevokedEntry[]): readonly RevokedEntry[] => {
+    const fresh = revoked.add(entries)
+    if (fresh.length > 0) stateFile?.changed()
+    return fresh
+  }
+
+  const refresh = async (): Promise<void> => {
+    const found = await persist('load what is revoked', () => kept.list(limits), persistence)
+    takeOver(found?.value ?? [])
+  }
+
+  const storeRevoked = (ids: readonly string[]): Promise<void> =>
+    backend.store(ids.map((id) => revokedResult(id, settings, new Date(clock.now()))))
+
+  return {
+    covers: revoked.covers,
+    entries: revoked.entries,
+
+    revoke(items) {
+      const at = clock.now()
+      const entries = items.map((item) => ({ item, at }))
+      takeOver(entries)
+      void persist('keep a revocation', () => kept.keep(entries, limits), persistence)
+      const ids = items.flatMap(({ id }) => id ?? [])
+      if (ids.length === 0 || settings.taskIgnoreResult) return
+      void persist('store that tasks are revoked', () => storeRevoked(ids), persistence)
+    },
+
+    takeOver: (entries) => void takeOver(entries),
+
+    async start() {
+      if (stateFile !== undefined) takeOver((await stateFile.read()).revoked)
+      await refresh()
+    },
+    refresh,
+
+    close: () => stateFile?.close() ?? Promise.resolve(),
+  }
+}
