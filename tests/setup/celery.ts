@@ -10,8 +10,13 @@ import { lastLine, runCommand } from './run-command.js'
 const CACHE = path.resolve('.cache/python')
 const CURRENT = 'tests/interop/python/requirements.txt'
 const CELERY_52 = 'tests/interop/python/requirements-5.2.txt'
+const MONITORS = 'tests/interop/python/requirements-monitors.txt'
 /** Everything that the programs in tests/interop/python import. */
 const PROBE = 'import celery, cryptography, kombu, redis, msgpack, yaml; print(celery.__version__)'
+
+/** The same for the monitors, of which each test starts the one that it is about. */
+const MONITORS_PROBE =
+  'import celery, flower, kombu.transport.redis, msgpack, yaml; print(celery.__version__)'
 
 /** A Python interpreter that can import Celery, and which Celery that is. */
 interface CeleryPython {
@@ -21,17 +26,30 @@ interface CeleryPython {
 }
 
 /**
- * Find the Pythons for the interop tests: the current Celery (`CELERY_PYTHON`) and 5.2 (`CELERY52_PYTHON`).
+ * Find the Pythons for the interop tests: the current Celery (`CELERY_PYTHON`), 5.2 (`CELERY52_PYTHON`), and one that has
+ * Flower (`MONITORS_PYTHON`).
  *
  * Each comes from a virtual environment made here with pip; where that cannot be made, both are Debian's 5.2, from
  * the system's packages. Interpreters that the environment names already are taken as they are. Where no Celery
- * can be had, `TEST_WITHOUT_CELERY` says why, and the interop tests are skipped.
+ * can be had, `TEST_WITHOUT_CELERY` says why, and the interop tests are skipped; so does `TEST_WITHOUT_MONITORS` for
+ * theirs.
  */
 export async function obtainCelery(): Promise<Obtained> {
-  const [current, older] = await Promise.all([
+  const [current, older, monitors] = await Promise.all([
     given('CELERY_PYTHON') ?? virtualEnvironment(CURRENT),
     given('CELERY52_PYTHON') ?? virtualEnvironment(CELERY_52),
+    given('MONITORS_PYTHON', MONITORS_PROBE) ?? virtualEnvironment(MONITORS, MONITORS_PROBE),
   ])
+  const found = await describeCeleries(current, older)
+  const more =
+    typeof monitors === 'string' ? { TEST_WITHOUT_MONITORS: monitors } : { MONITORS_PYTHON: monitors.python }
+  return { ...found, env: { ...found.env, ...more } }
+}
+
+async function describeCeleries(
+  current: CeleryPython | string,
+  older: CeleryPython | string,
+): Promise<Obtained> {
   if (typeof current !== 'string') {
     const env = { CELERY_PYTHON: current.python }
     if (typeof older === 'string') return { line: `${shown(current)}; no 5.2: ${older}`, env }
@@ -49,14 +67,14 @@ export async function obtainCelery(): Promise<Obtained> {
 
 const shown = ({ version, place }: CeleryPython): string => `${version} in ${place}`
 
-function given(variable: string): Promise<CeleryPython | string> | undefined {
+function given(variable: string, program = PROBE): Promise<CeleryPython | string> | undefined {
   const python = process.env[variable]
   if (python === undefined || python === '') return undefined
-  return probe(python, `${python} (${variable})`)
+  return probe(python, `${python} (${variable})`, program)
 }
 
 /** The environment for these requirements, made when it is not there yet; a text is the reason why it cannot be. */
-async function virtualEnvironment(requirements: string): Promise<CeleryPython | string> {
+async function virtualEnvironment(requirements: string, program = PROBE): Promise<CeleryPython | string> {
   const base = await runCommand('python3', ['-c', 'import sys; print(sys.executable, sys.version)'])
   if (base.code !== 0) return 'no python3 on the PATH'
 
@@ -66,7 +84,7 @@ async function virtualEnvironment(requirements: string): Promise<CeleryPython | 
   const directory = path.join(CACHE, key.digest('hex').slice(0, 12))
   const place = path.relative('', directory)
   const python = path.join(directory, 'bin/python')
-  const ready = await probe(python, place)
+  const ready = await probe(python, place, program)
   if (typeof ready !== 'string') return ready
 
   // Made under another name and moved: an interrupted or concurrent run never leaves half of one behind.
@@ -79,7 +97,7 @@ async function virtualEnvironment(requirements: string): Promise<CeleryPython | 
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
-  return probe(python, place)
+  return probe(python, place, program)
 }
 
 /** Make a virtual environment with these requirements in it. Returns what went wrong, if something did. */
@@ -149,7 +167,7 @@ async function debianCelery(): Promise<CeleryPython | string> {
   return probe(python, place)
 }
 
-async function probe(python: string, place: string): Promise<CeleryPython | string> {
-  const { code, stdout, stderr } = await runCommand(python, ['-c', PROBE], { timeoutMs: 60_000 })
+async function probe(python: string, place: string, program = PROBE): Promise<CeleryPython | string> {
+  const { code, stdout, stderr } = await runCommand(python, ['-c', program], { timeoutMs: 60_000 })
   return code === 0 ? { python, version: stdout.trim(), place } : `${place}: ${lastLine(stderr)}`
 }

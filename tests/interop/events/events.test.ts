@@ -1,11 +1,11 @@
 import { describe, expect, it, vi } from 'vitest'
+import { addPytasks } from './pytasks.js'
 import { celeryGenerations } from '../../support/celery-generations.js'
 import { eventually } from '../../support/eventually.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
 import { startPythonClient, type PythonClient } from '../../support/python-client.js'
 import { startPythonWorker } from '../../support/python-worker.js'
 import { testApp } from '../../support/test-app.js'
-import type { Celery } from '../../../src/index.js'
 
 type Event = Readonly<Record<string, unknown>> & { readonly type: string; readonly hostname: string }
 
@@ -16,28 +16,6 @@ interface Seen {
 
 const WITHIN = { timeout: 30_000, interval: 100 }
 const QUEUES = ['js', 'py'] as const
-
-/** The tasks of pytasks.py that are called here. */
-function addPytasks(app: Celery): void {
-  app.task('pytasks.add', (x: number, y: number) => x + y)
-  app.task('pytasks.fail', (message: string) => {
-    const error = new Error(message)
-    error.name = 'ValueError'
-    throw error
-  })
-  app.task('pytasks.retry_once', { bind: true, maxRetries: 1 }, (task, value: unknown) => {
-    const cause = new Error('not yet')
-    cause.name = 'ValueError'
-    if (task.request.retries === 0) throw task.retry({ cause, countdown: 0 })
-    return value
-  })
-  app.task('pytasks.raise_reject', { bind: true }, (task) => {
-    throw task.reject('rejected on purpose')
-  })
-  app.task('pytasks.raise_ignore', { bind: true }, (task) => {
-    throw task.ignore()
-  })
-}
 
 async function startWatching(client: PythonClient, url: string): Promise<void> {
   await client.evaluate("__import__('watch').start()")
