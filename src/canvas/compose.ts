@@ -52,7 +52,8 @@ export function stepsOf(parts: readonly SignatureData[], reach: ErrbackReach): S
 export function unrolled(step: SignatureData, reach: ErrbackReach): readonly SignatureData[] {
   if (!isChord(step)) return [step]
   const body = bodyOf(step)
-  if (!isChain(body) || PLACES.some((name) => isGiven(body.options[name]))) return [step]
+  if (!isChain(body) || body.immutable || body.args.length > 0) return [step]
+  if (PLACES.some((name) => isGiven(body.options[name]))) return [step]
   const [first, ...others] = unchained(body, reach)
   if (first === undefined || isGroup(first)) return [step]
   const { task_id: _id, link: _link, link_error: _linkError, ...options } = body.options

@@ -21,16 +21,16 @@ export function execute(request: Request, limits: TimeLimits, parts: ExecutionPa
   const { id, rootId, priority } = message
   const running: RunningTask = { id, rootId, priority, children: [] }
   const success = (value: unknown): Outcome => ({ kind: 'success', value, children: running.children })
-  const failure = (thrown: unknown): Outcome =>
-    outcomeOfThrown(task, message.retries, thrown, running.children)
   let returned: unknown
   try {
     returned = asRunning(running, () => task.run(message.args, message.kwargs, context))
   } catch (thrown) {
-    return { outcome: failure(thrown), abort }
+    return { outcome: outcomeOfThrown(task, message.retries, thrown, running.children), abort }
   }
   if (!isPromise(returned)) return { outcome: success(returned), abort }
-  const settled = returned.then(success, failure)
+  const settled = returned.then(success, (thrown: unknown) =>
+    outcomeOfThrown(task, message.retries, thrown, running.children),
+  )
   const outcome = limits.hard || limits.soft ? withTimeLimits(settled, limits, abort) : settled
   return { outcome, abort }
 }

@@ -151,6 +151,11 @@ result = canvas.apply_async().get(timeout=20)`
     expect(await client.evaluate(code)).toEqual({ tenant: 't2' })
   })
 
+  it('are of one call, too', async () => {
+    const sent = await app.sendTask('pytasks.request', [], {}, { stamps: { tenant: 't1' } })
+    expect(await sent.get(WAIT)).toMatchObject({ stamped_headers: ['tenant'], stamps: { tenant: 't1' } })
+  })
+
   it('are kept by retries of both', async () => {
     expect(await run(ours('again').stamp({ tenant: 't1' }))).toEqual({ tenant: 't1' })
     const retried = app.signature('pytasks.retry_at', { args: ['lovage', 1] }).stamp({ tenant: 't1' })

@@ -197,3 +197,16 @@ it('has what follows a chord in a chain follow its body, as Celery 5.7: not as a
     [[4], [3]],
   ])
 })
+
+it('leaves a body whole that is more than its steps', async () => {
+  const steps = chain(anySum.s(), add.s(3))
+  for (const body of [steps.set({ immutable: true }), steps.clone({ args: [7] })]) {
+    const { messages } = await sentBy(chain(add.s(1, 1), chord([add.s(1)], body)))
+    const [sent] = messages[0]?.body[2]['chain'] as SignatureData[]
+    expect(sent?.kwargs['body']).toMatchObject({
+      task: 'celery.chain',
+      immutable: body.immutable,
+      args: body.args,
+    })
+  }
+})
