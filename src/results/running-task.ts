@@ -5,6 +5,7 @@ import type { ResultTuple } from '../serialization/result-tuple.js'
 /** A task that runs, as it is seen by whatever it calls. */
 export interface RunningTask {
   readonly id: string
+  readonly name: string
   readonly rootId: string
   readonly priority: number
   /** What it has started so far, in this order; Celery's trail. */

@@ -19,7 +19,7 @@ export function execute(request: Request, limits: TimeLimits, parts: ExecutionPa
     createContext(request, { ...parts, controller: theController })
 
   const { id, rootId, priority } = message
-  const running: RunningTask = { id, rootId, priority, children: [] }
+  const running: RunningTask = { id, name: message.task, rootId, priority, children: [] }
   const success = (value: unknown): Outcome => ({ kind: 'success', value, children: running.children })
   let returned: unknown
   try {

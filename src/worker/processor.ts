@@ -8,6 +8,7 @@ import { createLimits } from './limits/limits.js'
 import { createObserver } from './observer.js'
 import { createContext, type SendEvent } from './request.js'
 import { createRefusals } from './refusals.js'
+import { createBlocking } from './blocking.js'
 import { createUniqueness } from './uniqueness.js'
 import { createRunner, type Runner } from './runner.js'
 import { createWaitingRoom } from './waiting-room.js'
@@ -17,7 +18,7 @@ import type { Consumer, Delivery } from '../broker/broker.js'
 import type { Monitors } from './monitors.js'
 import type { Requests } from './requests.js'
 import type { TaskMessage } from '../serialization/task-message.js'
-import type { Pool } from './pool/pool.js'
+import { runsHere, type Pool } from './pool/pool.js'
 import type { RateLimit } from '../app/rate-limit.js'
 import type { Settler } from './settle.js'
 import type { TaskLookup } from '../app/registered-task.js'
@@ -88,7 +89,19 @@ export function createProcessor(parts: ProcessorParts): Processor {
     tally,
   })
   const conclude = createConclude({ ...parts, messages, refusals, continuation, observer, uniqueness, tally })
-  const runner = createRunner({ ...parts, messages, refusals, conclude, observer, uniqueness, tally })
+  const runner = createRunner({
+    ...parts,
+    messages,
+    refusals,
+    conclude,
+    observer,
+    uniqueness,
+    tally,
+    onBlocked: ({ message }, ms) => blocking?.noteCall(message, ms),
+  })
+  const blocking = runsHere(pool)
+    ? createBlocking({ running: () => runner.running().map(({ request }) => request.message), log })
+    : undefined
   const room = createWaitingRoom({
     slots: pool.slots,
     consumer,
@@ -126,6 +139,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
       stopping.abort()
       await messages.releaseBegun(runner.abort())
       limits.close()
+      blocking?.stop()
     },
     terminate: runner.terminate,
     setTimeLimits: runner.setTimeLimits,

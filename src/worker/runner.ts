@@ -1,6 +1,7 @@
 import { acksLate, keepsResult, storedResult, type Request, type SendEvent } from './request.js'
 import type { Monitors } from './monitors.js'
 import type { Observer } from './observer.js'
+import { BLOCKS_AFTER_MS } from './blocking.js'
 import { isExpired } from './strategy.js'
 import { TaskRevokedError } from '../app/outcomes.js'
 import type { AddToChordParts } from './add-to-chord.js'
@@ -39,6 +40,8 @@ export interface Runner {
 
 export interface RunnerParts extends AddToChordParts {
   readonly pool: Pool
+  /** The call of a task's function took so many milliseconds. */
+  readonly onBlocked: (request: Request, ms: number) => void
   readonly settings: Settings
   readonly hostname: string
   readonly messages: HeldMessages
@@ -139,6 +142,8 @@ export function createRunner(parts: RunnerParts): Runner {
       store: (result) => messages.recorded(request, [result]),
       sendEvent: parts.sendEvent,
     })
+    const calledMs = clock.now() - startedAt
+    if (calledMs > BLOCKS_AFTER_MS) parts.onBlocked(request, calledMs)
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
     running.set(request.delivery, { request, delivery, execution, startedAt })

@@ -59,6 +59,11 @@ export interface Execution {
   readonly terminate?: (signal: NodeJS.Signals) => void
 }
 
+/** Whether tasks run on the event loop of the worker. */
+export function runsHere({ kind }: Pool): boolean {
+  return kind === 'async' || kind === 'solo'
+}
+
 export function sizedPool(parts: PoolParts): Pool {
   const { kind, slots } = parts
   const resize = async (change: number): Promise<void> => {
