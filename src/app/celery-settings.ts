@@ -112,6 +112,13 @@ export interface CelerySettings {
    * each task; they replace what the task says of itself, the later ones what the earlier ones say. @default none
    */
   readonly taskAnnotations?: TaskAnnotations | undefined
+  /**
+   * `task_always_eager`, for tests: who sends a call gets it back when it has run, in this process; nothing is connected,
+   * whatever the URLs are, ETAs are now, and limits do not count. @default false
+   */
+  readonly taskAlwaysEager?: boolean | undefined
+  /** `task_eager_propagates`: sending throws then what the task threw. @default false */
+  readonly taskEagerPropagates?: boolean | undefined
   /** `task_ignore_result`: keep no results unless the task says otherwise. @default false */
   readonly taskIgnoreResult?: boolean | undefined
   /** `task_store_errors_even_if_ignored`: store failures of tasks whose results are not kept. @default false */

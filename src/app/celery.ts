@@ -7,6 +7,7 @@ import { createAppEvents, type AppEvents } from '../events/app-events.js'
 import { createLogicalClock } from '../logical-clock.js'
 import { createFailoverNews } from '../redis/watch-failover.js'
 import { createSender, type SendOptions, type SendTask } from './send-task.js'
+import { createEager, type Eager } from './eager.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { annotated } from './annotations.js'
@@ -76,6 +77,7 @@ export class Celery {
   #backend: ResultBackend | undefined
   #coordination: Coordination | undefined
   #send: SendTask | undefined
+  #eager: Eager | undefined
   #prepare: PrepareCanvas | undefined
   readonly #replyTo = randomUUID()
 
@@ -316,6 +318,7 @@ export class Celery {
 
   /** Let go of all connections. Workers have to be stopped before. */
   async close(): Promise<void> {
+    await this.#eager?.close()
     await this.#events.close()
     await Promise.all([this.#broker?.close(), this.#backend?.close(), this.#coordination?.close()])
   }
@@ -331,7 +334,7 @@ export class Celery {
     (this.#coordination ??= createCoordination(this.settings, this.log, this.#failoverNews))
 
   readonly #call: SendTask = async (...call) => {
-    const result = await this.#sender()(...call)
+    const result = await (this.#eagerly()?.call ?? this.#sender())(...call)
     noteChild(result.asTuple())
     return result
   }
@@ -339,7 +342,8 @@ export class Celery {
   readonly #owner: Owner = {
     launch: async (data, call) => {
       const prepared = this.#canvas()(data, call)
-      await prepared.send()
+      const eager = this.#eagerly()
+      await (eager === undefined ? prepared.send() : eager.launch(() => prepared.send()))
       noteChild(startedTuple(prepared.result))
       return fromTuple(tupleOf(prepared.result), this.backend)
     },
@@ -355,8 +359,23 @@ export class Celery {
     }))
   }
 
+  /** Undefined unless the setting `taskAlwaysEager` is on. */
+  #eagerly(): Eager | undefined {
+    if (!this.#settings.taskAlwaysEager) return undefined
+    return (this.#eager ??= createEager({
+      send: this.#plainSender(),
+      signals: this.#signals,
+      propagates: this.#settings.taskEagerPropagates,
+      startWorker: (options) => this.startWorker(options),
+    }))
+  }
+
   #sender(): SendTask {
-    return (this.#send ??= createSender({
+    return (this.#send ??= this.#eagerly()?.send ?? this.#plainSender())
+  }
+
+  #plainSender(): SendTask {
+    return createSender({
       replyTo: this.#replyTo,
       settings: this.settings,
       broker: this.broker,
@@ -366,6 +385,6 @@ export class Celery {
       coordination: this.#coordinate,
       log: () => this.log,
       taskOptions: (name) => this.#tasks.get(name)?.options,
-    }))
+    })
   }
 }

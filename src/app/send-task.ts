@@ -109,7 +109,9 @@ export function createSender(parts: SenderParts): SendTask {
   return async (name, args, kwargs, options) => {
     const own = taskOptions(name) ?? {}
     const route = routeTask(settings.taskRoutes, name, args, kwargs, options)
-    const queue = options.queue ?? route?.queue ?? own.queue ?? settings.taskDefaultQueue
+    const wanted = options.queue ?? route?.queue ?? own.queue ?? settings.taskDefaultQueue
+    // There is one worker then, which has to get everything.
+    const queue = settings.taskAlwaysEager ? settings.taskDefaultQueue : wanted
     const parent = runningTask()
     const inherited = settings.taskInheritParentPriority ? parent?.priority : undefined
     const priority =
@@ -117,7 +119,7 @@ export function createSender(parts: SenderParts): SendTask {
     const id = options.taskId ?? randomUUID()
     check(name, args, kwargs, priority, options)
     // A countdown of 0 is none, as in Celery.
-    const eta = options.eta ?? after(options.countdown || undefined)
+    const eta = settings.taskAlwaysEager ? undefined : (options.eta ?? after(options.countdown || undefined))
     let { headers } = options
     const uniqueKey = isAlone(options)
       ? uniqueKeyOf(options.unique ?? own.unique, name, args, kwargs)

@@ -144,6 +144,8 @@ export const settingsSchema = z.strictObject(
       .default([])
       .check(passes(compileAnnotations))
       .transform(compileAnnotations),
+    taskAlwaysEager: flag.default(false),
+    taskEagerPropagates: flag.default(false),
     taskIgnoreResult: flag.default(false),
     taskStoreErrorsEvenIfIgnored: flag.default(false),
     taskTrackStarted: flag.default(false),

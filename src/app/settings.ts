@@ -34,6 +34,8 @@ export interface Settings extends Omit<
   readonly backendConnection: RedisConnectionOptions | undefined
 }
 
+const EAGER = { broker: 'memory://', backend: 'memory://', workerDisableRateLimits: true } as const
+
 /** @throws SettingsError when a setting is unknown or has a wrong value. */
 export function resolveSettings(settings: CelerySettings): Settings {
   const parsed = settingsSchema.safeParse(settings)
@@ -41,7 +43,7 @@ export function resolveSettings(settings: CelerySettings): Settings {
     throw new SettingsError(parsed.error.issues.flatMap((issue) => describeFault(issue, settings)))
   }
   const { brokerUseSsl, redisBackendUseSsl, redisSocketTimeout, redisSocketConnectTimeout, ...checked } =
-    parsed.data
+    parsed.data.taskAlwaysEager ? { ...parsed.data, ...EAGER } : parsed.data
   const { broker, backend, brokerTransportOptions, resultBackendTransportOptions } = checked
   const { socketTimeout, socketConnectTimeout } = brokerTransportOptions
   return {

@@ -31,7 +31,7 @@ export interface RunSignal extends TaskSignal {
 }
 
 /** How a run ended: a state that is stored, or an end without one. */
-export type RunState = 'SUCCESS' | 'FAILURE' | 'RETRY' | 'IGNORED' | 'REJECTED'
+export type RunState = 'SUCCESS' | 'FAILURE' | 'RETRY' | 'REPLACED' | 'IGNORED' | 'REJECTED'
 
 export interface WorkerSignal {
   /** Node name. */

@@ -47,7 +47,7 @@ export interface WorkerOptions {
   readonly prefetchMultiplier?: number
   /** Node name; `%h` is the host, `%n` the part before the `@`. @default 'celery@%h' */
   readonly hostname?: string
-  /** Ask other workers what is revoked before it begins. @default true */
+  /** Ask other workers what is revoked before it begins. @default true, but for a broker in memory */
   readonly mingle?: boolean
   /** Send events of tasks from the start; else when a monitor asks for them. @default the setting `workerSendTaskEvents` */
   readonly taskEvents?: boolean

@@ -177,7 +177,7 @@ export function createConclude(parts: ConclusionParts): Conclude {
       () => {
         log.info({ taskId: request.message.id, by: signature.task }, 'a task was replaced')
         messages.settle(request.message, delivery)
-        return tell(request, { state: 'IGNORED' }, startedAt)
+        return tell(request, { state: 'REPLACED' }, startedAt)
       },
       (error: unknown) => fail(request, delivery, error, startedAt),
     )

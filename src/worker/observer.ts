@@ -9,7 +9,7 @@ export type RunEnd =
   | { readonly state: 'SUCCESS'; readonly value: unknown }
   | { readonly state: 'FAILURE'; readonly value: unknown }
   | { readonly state: 'RETRY'; readonly value: unknown; readonly eta: Date }
-  | { readonly state: 'IGNORED' | 'REJECTED'; readonly value?: undefined }
+  | { readonly state: 'REPLACED' | 'IGNORED' | 'REJECTED'; readonly value?: undefined }
 
 /**
  * Tells the hooks of tasks and the listeners of signals what becomes of a request. Whoever has nobody to tell pays for a

@@ -158,7 +158,8 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     revocation,
     workerEvents: events,
     autoscale: autoscaler && scalable(autoscaler),
-    mingles: options.mingle ?? true,
+    // Who shares a broker in memory shares what is revoked as well.
+    mingles: options.mingle ?? !settings.broker.startsWith('memory:'),
     shutdown: () => void (stopping ??= stop()),
   })
   await consumption.start()

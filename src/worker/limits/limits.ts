@@ -71,6 +71,9 @@ export function createLimits(parts: LimitsParts): Limits {
     park,
     release: ({ delivery }) => void messages.release([delivery]),
   })
+  /** An eager task may call itself, and wait for that. */
+  const isCounted = ({ task }: Request): boolean =>
+    task.options.concurrencyLimit !== undefined && !settings.taskAlwaysEager
   const pass = (limited: LimitedRequest): void => {
     if (!concurrency.hold(limited)) enter(limited)
   }
@@ -79,16 +82,13 @@ export function createLimits(parts: LimitsParts): Limits {
     enter(request, beginning) {
       const rate = rates.rateOf(request.task)
       if (rate !== undefined) rates.wait({ request, beginning }, rate, pass)
-      else if (request.task.options.concurrencyLimit !== undefined) pass({ request, beginning })
+      else if (isCounted(request)) pass({ request, beginning })
       else {
         parts.received(request)
         enterRoom(request, beginning)
       }
     },
-    start: (request) =>
-      request.task.options.concurrencyLimit === undefined
-        ? run(request)
-        : (concurrency.start(request) ?? run(request)),
+    start: (request) => (isCounted(request) ? (concurrency.start(request) ?? run(request)) : run(request)),
     setRateLimit(task, rate) {
       if (settings.workerDisableRateLimits)
         throw new InvalidArgumentError('rate limits are disabled by the setting workerDisableRateLimits')

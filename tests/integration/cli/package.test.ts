@@ -75,13 +75,16 @@ describe('the packed package', () => {
   ])('runs an app %s', async (_where, url) => {
     const program = `
       import { Celery } from 'lovage'
+      import { recordSent } from 'lovage/testing'
       const app = new Celery('packed', {
         broker: '${url()}', backend: '${url()}',
         brokerTransportOptions: { globalKeyprefix: '${redis.prefix}' },
       })
       const add = app.task('packed.add', (x, y) => x + y)
+      const sent = recordSent(app)
       const worker = await app.startWorker()
       console.log(await (await add.delay(40, 2)).get({ timeout: 10_000 }))
+      sent.assertSent('packed.add', { args: [40, 2] })
       await worker.stop()
       await app.close()
     `
