@@ -6,8 +6,11 @@ export interface Flower {
   readonly process: RunningProcess
   /** The answer's JSON. @throws where its status is none of success. */
   get<T>(path: string): Promise<T>
-  /** The status and text of the answer to a form. */
-  post(path: string, form?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }>
+  /** The status of the answer to a form, and what it says. */
+  post(
+    path: string,
+    form?: Readonly<Record<string, string>>,
+  ): Promise<{ readonly status: number; readonly message: string }>
   text(path: string): Promise<string>
 }
 
@@ -38,7 +41,12 @@ export async function startFlower(settings: PytasksSettings): Promise<Flower> {
     get: async <T>(path: string) => JSON.parse(await text(path)) as T,
     async post(path, form = {}) {
       const response = await fetch(url(path), { method: 'POST', body: new URLSearchParams(form) })
-      return { status: response.status, text: await response.text() }
+      const answer = await response.text()
+      const isJson = answer.startsWith('{')
+      return {
+        status: response.status,
+        message: isJson ? (JSON.parse(answer) as { message: string }).message : answer,
+      }
     },
   }
 }

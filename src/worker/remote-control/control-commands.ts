@@ -11,7 +11,8 @@ import type { ControlledNode } from './node.js'
 
 /** Commands that tell a worker what to do (wire protocol, section 15.5). */
 export const controlCommands: Readonly<Record<string, ControlCommand<ControlledNode>>> = {
-  revoke: { run: (args, node) => revoke(args, node, args['terminate'] === true) },
+  // Flower says 1 for true.
+  revoke: { run: (args, node) => revoke(args, node, Boolean(args['terminate'])) },
   terminate: { run: (args, node) => revoke(args, node, true) },
   revoke_by_stamped_headers: { run: revokeByStamps },
   rate_limit: { run: limitRate },
@@ -110,7 +111,7 @@ function revokeByStamps(args: Arguments, node: ControlledNode): unknown {
     throw new CommandError('TypeError', "expected 'headers' to be a mapping or a list of name=value")
   }
   const items = stampsIn(headers)
-  const signal = args['terminate'] === true ? signalIn(args) : undefined
+  const signal = Boolean(args['terminate']) ? signalIn(args) : undefined
   node.revocation.revoke(items)
   const shown = pythonRepr(headers)
   if (signal === undefined) return ok(`headers ${shown} flagged as revoked, but not terminated`)
