@@ -111,7 +111,7 @@ function revokeByStamps(args: Arguments, node: ControlledNode): unknown {
     throw new CommandError('TypeError', "expected 'headers' to be a mapping or a list of name=value")
   }
   const items = stampsIn(headers)
-  const signal = Boolean(args['terminate']) ? signalIn(args) : undefined
+  const signal = args['terminate'] ? signalIn(args) : undefined
   node.revocation.revoke(items)
   const shown = pythonRepr(headers)
   if (signal === undefined) return ok(`headers ${shown} flagged as revoked, but not terminated`)
