@@ -33,7 +33,7 @@ export interface Inspect {
   clock(): Promise<NodeReplies<{ readonly clock: number }>>
   report(): Promise<NodeReplies<Acknowledgement>>
   /** What workers tell each other at the start. */
-  hello(fromNode: string, revoked?: Hello['revoked']): Promise<NodeReplies<Hello | null>>
+  hello(fromNode: string, revoked?: readonly string[]): Promise<NodeReplies<Hello | null>>
   memsample(): Promise<NodeReplies<string | null>>
   memdump(options?: { readonly samples?: number }): Promise<NodeReplies<string>>
   objgraph(options?: {
@@ -70,21 +70,10 @@ export function createInspect(mailbox: Mailbox, options: ControlOptions): Inspec
     revoked: () => request('revoked'),
     clock: () => request('clock'),
     report: () => request('report'),
-    hello: (fromNode, revoked) =>
-      request('hello', { from_node: fromNode, revoked: revoked && withFractions(revoked) }),
+    hello: (fromNode, revoked) => request('hello', { from_node: fromNode, revoked: revoked ?? null }),
     memsample: () => request('memsample'),
     memdump: ({ samples = 10 } = {}) => request('memdump', { samples }),
     objgraph: ({ type = 'Request', num = 200, maxDepth = 10 } = {}) =>
       request('objgraph', { type, num, max_depth: maxDepth }),
   }
-}
-
-/** Python takes a number without a fraction for no time (wire protocol, section 16.1), and JSON here writes none. */
-export function withFractions(revoked: Hello['revoked']): Readonly<Record<string, number>> {
-  return Object.fromEntries(
-    Object.entries(revoked).map(([id, value]) => {
-      const at = typeof value === 'number' ? value : value[0]
-      return [id, Number.isInteger(at) ? at + 0.5 : at]
-    }),
-  )
 }

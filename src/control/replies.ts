@@ -76,7 +76,7 @@ export interface WorkerStats {
 }
 
 export interface Hello {
-  /** When each was revoked, by the replying process's own clock. */
-  readonly revoked: Readonly<Record<string, number | readonly [at: number, id: string]>>
+  /** Ids, oldest first; before Celery 5.7 with when each was revoked, by the replying process's own clock. */
+  readonly revoked: readonly string[] | Readonly<Record<string, number | readonly [at: number, id: string]>>
   readonly clock: number
 }

@@ -8,7 +8,6 @@ import { describeTask, queueInfo, settingsInfo, statsOf, taskInfo } from './desc
 import { redactUrls } from '../../log.js'
 import { resolveAcceptContent } from '../../serialization/serializers.js'
 import { version } from '../../version.js'
-import { withFractions } from '../../control/inspect.js'
 import type { ControlledNode } from './node.js'
 import type { QueriedTasks, ScheduledTask, TaskInfo } from '../../control/replies.js'
 
@@ -47,7 +46,7 @@ export const inspectCommands: Readonly<Record<string, ControlCommand<ControlledN
     run: (args, { settings }) => settingsInfo(settings, { withDefaults: args['with_defaults'] === true }),
   },
   active_queues: { takes: [], run: (_, { consumer }) => consumer.queues.map(queueInfo) },
-  revoked: { run: (_, { revocation }) => revocation.entries().flatMap(({ item }) => item.id ?? []) },
+  revoked: { run: (_, { revocation }) => tellRevoked(revocation.entries()) },
   report: { takes: [], run: (_, node) => ok(report(node)) },
   hello: {
     run({ from_node: from, revoked }, { hostname, revocation, logicalClock, log }) {
@@ -139,13 +138,7 @@ export function readRevoked(revoked: unknown): Told {
   return ids.map((id) => ({ item: { id }, at }))
 }
 
-/** Python takes a number without a fraction for no time (section 16.1). */
-export function tellRevoked(entries: Told): Readonly<Record<string, number>> {
-  const now = performance.now() / 1000
-  const age = (at: number): number => (Date.now() - at) / 1000
-  return withFractions(
-    Object.fromEntries(
-      entries.flatMap(({ item, at }) => (item.id === undefined ? [] : [[item.id, now - age(at)]])),
-    ),
-  )
+/** Ids only, oldest first: all versions of Celery take them, and times of this machine's clock say nothing to others. */
+export function tellRevoked(entries: Told): readonly string[] {
+  return entries.flatMap(({ item }) => item.id ?? [])
 }

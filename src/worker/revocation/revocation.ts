@@ -38,10 +38,8 @@ export function createRevocation({ settings, kept, backend, persistence }: Revoc
       ? undefined
       : openStateFile(settings.workerStateDb, () => ({ revoked: revoked.entries() }), log)
 
-  const takeOver = (entries: readonly RevokedEntry[]): readonly RevokedEntry[] => {
-    const fresh = revoked.add(entries)
-    if (fresh.length > 0) stateFile?.changed()
-    return fresh
+  const takeOver = (entries: readonly RevokedEntry[]): void => {
+    if (revoked.learn(entries).length > 0) stateFile?.changed()
   }
 
   const refresh = async (): Promise<void> => {
@@ -59,14 +57,15 @@ export function createRevocation({ settings, kept, backend, persistence }: Revoc
     revoke(items) {
       const at = clock.now()
       const entries = items.map((item) => ({ item, at }))
-      takeOver(entries)
+      revoked.add(entries)
+      stateFile?.changed()
       void persist('keep a revocation', () => kept.keep(entries, limits), persistence)
       const ids = items.flatMap(({ id }) => id ?? [])
       if (ids.length === 0 || settings.taskIgnoreResult) return
       void persist('store that tasks are revoked', () => storeRevoked(ids), persistence)
     },
 
-    takeOver: (entries) => void takeOver(entries),
+    takeOver,
 
     async start() {
       if (stateFile !== undefined) takeOver((await stateFile.read()).revoked)

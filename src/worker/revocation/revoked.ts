@@ -6,8 +6,13 @@ export interface Revoked {
   readonly size: number
   /** Whether the task of a message is not to run. */
   covers(this: void, message: TaskMessage): boolean
-  /** @returns those that were not known. */
-  add(entries: Iterable<RevokedEntry>): readonly RevokedEntry[]
+  /** From now on. */
+  add(entries: readonly RevokedEntry[]): void
+  /**
+   * What others know. The time of what is known here stays: workers tell each other again and again, and it would never be
+   * forgotten. @returns those that were not known.
+   */
+  learn(entries: readonly RevokedEntry[]): readonly RevokedEntry[]
   /** Of those that are not forgotten, oldest first. */
   entries(this: void): readonly RevokedEntry[]
 }
@@ -23,15 +28,15 @@ export function createRevoked({ most, expiresMs, now }: RevokedOptions): Revoked
   const stamps = new Map<string, Map<string, number>>()
   const isGood = (at: number | undefined): boolean => at !== undefined && at > now() - expiresMs
 
-  const add = ({ item, at }: RevokedEntry): boolean => {
+  const add = ({ item, at }: RevokedEntry): void => {
     const [known, key] = item.id === undefined ? [valuesOf(item.stamp[0]), item.stamp[1]] : [ids, item.id]
-    const isNew = !known.has(key)
     // The latest ones stand last, and go last.
     known.delete(key)
     known.set(key, at)
     trim(known)
-    return isNew
   }
+  const isKnown = ({ id, stamp }: RevokedEntry['item']): boolean =>
+    isGood(id === undefined ? stamps.get(stamp[0])?.get(stamp[1]) : ids.get(id))
   const valuesOf = (header: string): Map<string, number> => {
     const values = stamps.get(header) ?? new Map<string, number>()
     if (stamps.size < most) stamps.set(header, values)
@@ -55,7 +60,12 @@ export function createRevoked({ most, expiresMs, now }: RevokedOptions): Revoked
     // For each message: nothing is revoked at nearly all times.
     covers: (message) =>
       (ids.size > 0 && isGood(ids.get(message.id))) || (stamps.size > 0 && hasRevokedStamp(message)),
-    add: (entries) => [...entries].filter(({ at }) => isGood(at)).filter(add),
+    add: (entries) => entries.forEach(add),
+    learn(entries) {
+      const fresh = entries.filter(({ item, at }) => isGood(at) && !isKnown(item))
+      fresh.forEach(add)
+      return fresh
+    },
     entries() {
       const all: RevokedEntry[] = [...ids].map(([id, at]) => ({ item: { id }, at }))
       for (const [header, values] of stamps)
