@@ -271,6 +271,11 @@ export class Celery {
     this.#controlCommands.set(name, command)
   }
 
+  /** Those of {@link controlCommand}, by name. */
+  get controlCommands(): ReadonlyMap<string, CustomCommand> {
+    return this.#controlCommands
+  }
+
   /** Messages that were set aside: unreadable, refused, or delivered too often. */
   get deadLetters(): DeadLetters {
     return this.broker.deadLetters

@@ -5,6 +5,11 @@ export class UsageError extends LovageError {
   readonly code = 'WRONG_USAGE'
 }
 
+/** Thrown when nobody has replied: exit code 69, as Celery's. */
+export class NoNodeReplied extends LovageError {
+  readonly code = 'NO_NODE_REPLIED'
+}
+
 /** Thrown when a command has done what it could, and it was not enough. */
 export class CommandFailedError extends LovageError {
   readonly code = 'COMMAND_FAILED'

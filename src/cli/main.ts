@@ -8,6 +8,7 @@ import { defineDeadLetters } from './commands/dead-letters.js'
 import { defineDoctor } from './commands/doctor.js'
 import { defineEvents } from './commands/events.js'
 import { definePurge } from './commands/purge.js'
+import { defineControl, defineInspect, defineStatus } from './commands/nodes.js'
 import { defineResult } from './commands/result.js'
 import { defineWorker } from './commands/worker.js'
 import { runProgram } from './run-program.js'
@@ -39,6 +40,9 @@ for (const [name, define] of Object.entries({
   beat: defineBeat,
   call: defineCall,
   result: defineResult,
+  status: defineStatus,
+  inspect: defineInspect,
+  control: defineControl,
   purge: definePurge,
   'dead-letters': defineDeadLetters,
   events: defineEvents,

@@ -3,12 +3,14 @@ import { EnvironmentError } from '../app/environment.js'
 import { SettingsError } from '../app/settings-error.js'
 import { InvalidArgumentError } from '../errors.js'
 import { redactUrls } from '../log.js'
-import { UsageError } from './errors.js'
+import { NoNodeReplied, UsageError } from './errors.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
+/** `EX_UNAVAILABLE` of sysexits.h. */
+const EXIT_UNAVAILABLE = 69
 
-/** What `makeProgram` returns is run to its end, and the process with it: 0 done, 1 failed, 2 wrong usage. */
+/** What `makeProgram` returns is run to its end, and the process with it: 0 done, 1 failed, 2 wrong usage, 69 no node replied. */
 export async function runProgram(program: Command): Promise<never> {
   try {
     await program.parseAsync()
@@ -27,6 +29,7 @@ function report(error: unknown): number {
     return EXIT_USAGE
   }
   print(error instanceof Error ? error.message : String(error))
+  if (error instanceof NoNodeReplied) return EXIT_UNAVAILABLE
   return error instanceof UsageError || error instanceof InvalidArgumentError ? EXIT_USAGE : EXIT_FAILED
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { controlExchanges } from './exchanges.js'
 import { formatRequest, readReply, type Addressees, type TrustOptions } from './messages.js'
+import { PublishError } from '../broker/errors.js'
 import type { Broker } from '../broker/broker.js'
 import type { Log } from '../log.js'
 import type { LogicalClock } from '../logical-clock.js'
@@ -13,6 +14,7 @@ export interface MailboxParts extends TrustOptions {
   readonly log: Log
 }
 
+const CONNECT_WITHIN_MS = 5000
 /** Where every connection has replied; there may be another node behind one of them. */
 const LINGER_MS = 50
 
@@ -50,6 +52,7 @@ export function createMailbox(parts: MailboxParts): Mailbox {
 
   return {
     async cast(broadcast) {
+      await connected(parts.broker)
       await publish(
         formatRequest(broadcast, { exchange, clock: logicalClock.forward(), signer, expiresAt: 0 }),
       )
@@ -99,6 +102,16 @@ export function createMailbox(parts: MailboxParts): Mailbox {
       parts.log.warn({ err: error }, 'a reply of remote control cannot be read')
       return undefined
     }
+  }
+}
+
+/** What is published without a connection is lost, and an app may be at its very beginning. */
+async function connected(broker: Broker): Promise<void> {
+  try {
+    await broker.ping(CONNECT_WITHIN_MS)
+  } catch (error) {
+    const text = 'no connection to the broker in time; the command was not sent'
+    throw new PublishError('PUBLISH_TIMEOUT', text, { mayHaveBeenSent: false, cause: error })
   }
 }
 

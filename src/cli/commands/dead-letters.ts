@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { confirm } from '../confirm.js'
 import { CommandFailedError, UsageError } from '../errors.js'
+import { formatTable, printable } from '../format-table.js'
 import { openApp, type AppFlags } from '../open-app.js'
 import { plural } from '../plural.js'
 import type { DeadLetter, DeadLetterFilter, DeadLetters } from '../../broker/broker.js'
@@ -157,15 +158,7 @@ function formatList(letters: readonly DeadLetter[]): string {
     String(deliveries),
   ])
   const table = [['ID', 'DIED AT', 'CODE', 'QUEUE', 'TASK', 'DELIVERIES'], ...rows]
-  const widths = table[0]?.map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0))) ?? []
-  return table
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return formatTable(table)
 }
 
 function formatLetter(letter: DeadLetter): string {
@@ -187,14 +180,6 @@ function formatLetter(letter: DeadLetter): string {
     ['message', letter.envelope],
   ]
   return lines.map(([name = '', value = '']) => `${name.padEnd(11)} ${printable(value)}`).join('\n')
-}
-
-/** What anybody may have written into a queue must not steer the terminal. */
-function printable(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }
 
 function print(text: string): void {

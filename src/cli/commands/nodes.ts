@@ -1,0 +1,163 @@
+import type { Command } from 'commander'
+import { InvalidArgumentError } from 'commander'
+import { didYouMean } from '../../did-you-mean.js'
+import { NoNodeReplied, UsageError } from '../errors.js'
+import { formatOnline, formatReplies } from '../format-replies.js'
+import { formatTable } from '../format-table.js'
+import { openApp, type AppFlags } from '../open-app.js'
+import { readNames } from '../worker-flags.js'
+import {
+  CONTROL_METHODS,
+  CUSTOM_METHOD,
+  INSPECT_METHODS,
+  OLD_METHODS,
+  readWords,
+  type MethodArguments,
+  type NodeMethod,
+  type NodeMethods,
+} from '../node-methods.js'
+import type { Celery } from '../../app/celery.js'
+import type { NodeReplies } from '../../control/replies.js'
+
+interface NodeFlags {
+  readonly timeout: number
+  readonly destination?: readonly string[]
+  readonly json?: boolean
+  readonly list?: boolean
+}
+
+/** Celery's `inspect`: asks workers, those of Python as well. */
+export function defineInspect(command: Command): Command {
+  return defineNodeCommand(command.description('ask workers what they know'), {
+    methods: INSPECT_METHODS,
+    hidden: OLD_METHODS,
+    example: 'inspect active',
+  })
+}
+
+/** Celery's `control`: tells workers what to do. */
+export function defineControl(command: Command): Command {
+  return defineNodeCommand(command.description('tell workers what to do'), {
+    methods: CONTROL_METHODS,
+    hidden: {},
+    example: 'control revoke ID',
+  })
+}
+
+/** Celery's `status`: which workers are there. */
+export function defineStatus(command: Command): Command {
+  return addNodeFlags(command.description('list the workers that are there')).action(async () => {
+    const flags = command.opts<NodeFlags>()
+    await withReplies(
+      command,
+      (app) => app.control.inspect(optionsOf(flags)).ping(),
+      (replies) => {
+        if (flags.json) return JSON.stringify(replies)
+        const nodes = Object.keys(replies).toSorted()
+        return [...nodes.map((node) => `->  ${node}: OK`), '', formatOnline(nodes.length)].join('\n')
+      },
+    )
+  })
+}
+
+interface NodeCommand {
+  readonly methods: NodeMethods
+  readonly hidden: NodeMethods
+  readonly example: string
+}
+
+function defineNodeCommand(command: Command, { methods, hidden, example }: NodeCommand): Command {
+  return addNodeFlags(command)
+    .argument('[command]', `what; --list names them all`)
+    .argument('[arguments...]', 'of the command')
+    .option('-l, --list', 'list the commands')
+    .action(async (name: string | undefined, words: readonly string[]) => {
+      const flags = command.opts<NodeFlags>()
+      if (flags.list) {
+        print(formatMethods(methods))
+        return
+      }
+      if (name === undefined)
+        throw new UsageError(`expected a command, such as lovage ${example}; --list names them all`)
+      await withReplies(
+        command,
+        async (app) => {
+          const method = methods[name] ?? hidden[name] ?? customMethod(app, name, methods)
+          const args = readWords(name, method, words)
+          return ask(app, name, args, flags)
+        },
+        (replies) => (flags.json ? JSON.stringify(replies) : formatReplies(replies).trimEnd()),
+      )
+    })
+}
+
+/** A shutdown is answered by nobody. */
+async function ask(
+  app: Celery,
+  name: string,
+  args: MethodArguments,
+  flags: NodeFlags,
+): Promise<NodeReplies<unknown> | undefined> {
+  const options = optionsOf(flags)
+  if (name === 'revoke') return app.control.revoke(args['task_id'] as string[], { ...options, reply: true })
+  if (name === 'terminate') {
+    const { task_id: ids, signal } = args as { task_id: string[]; signal: string }
+    return app.control.terminate(ids, { ...options, killSignal: signal, reply: true })
+  }
+  if (name !== 'shutdown') return app.control.broadcast(name, args, { ...options, reply: true })
+  await app.control.shutdown(options)
+  return undefined
+}
+
+function optionsOf({ timeout, destination }: NodeFlags): {
+  readonly timeout: number
+  readonly destination?: readonly string[]
+} {
+  return { timeout: timeout * 1000, ...(destination && { destination }) }
+}
+
+function customMethod(app: Celery, name: string, methods: NodeMethods): NodeMethod {
+  if (app.controlCommands.has(name)) return CUSTOM_METHOD
+  const meant = didYouMean(name, [...Object.keys(methods), ...app.controlCommands.keys()])
+  const hint = meant === undefined ? '--list names them all' : `did you mean ${meant}?`
+  throw new UsageError(`there is no command ${JSON.stringify(name)}; ${hint}`)
+}
+
+function addNodeFlags(command: Command): Command {
+  return command
+    .option('-t, --timeout <seconds>', 'to wait for replies', readTimeout, 1)
+    .option('-d, --destination <names>', 'nodes, separated by commas; else all', readNames)
+    .option('-j, --json', 'print JSON')
+}
+
+async function withReplies(
+  command: Command,
+  get: (app: Celery) => Promise<NodeReplies<unknown> | undefined>,
+  format: (replies: NodeReplies<unknown>) => string,
+): Promise<void> {
+  const { app } = await openApp(
+    { ...command.optsWithGlobals<AppFlags>(), loglevel: 'silent' },
+    command.name(),
+  )
+  const replies = await get(app)
+  await app.close()
+  if (replies === undefined) return
+  if (Object.keys(replies).length === 0) throw new NoNodeReplied('No nodes replied within time constraint')
+  print(format(replies))
+}
+
+function formatMethods(methods: NodeMethods): string {
+  return formatTable(
+    Object.entries(methods).map(([name, { usage, about }]) => [`${name} ${usage}`.trimEnd(), about]),
+  )
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function readTimeout(text: string): number {
+  const seconds = Number(text)
+  if (Number.isFinite(seconds) && seconds > 0) return seconds
+  throw new InvalidArgumentError('Expected seconds, more than 0.')
+}
