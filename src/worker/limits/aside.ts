@@ -1,13 +1,18 @@
 import type { Beginning } from '../waiting-room.js'
 import type { Delivery } from '../../broker/broker.js'
 import type { HeldMessages } from '../held-messages.js'
+import type { LimitKey } from '../../app/rate-limit.js'
 import type { Request } from '../request.js'
+import type { TaskMessage } from '../../serialization/task-message.js'
 
 /** A request that is not to begin yet, with how it has to. */
 export interface LimitedRequest {
   readonly request: Request
   readonly beginning: Beginning
 }
+
+/** The key by which a limit counts a message; undefined: the limit does not hold for it. */
+export type KeyOf = (key: LimitKey | undefined, message: TaskMessage) => string | undefined
 
 /**
  * Requests that a limit keeps from running for a moment: this worker holds their messages, but they take no slot, and no

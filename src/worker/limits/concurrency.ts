@@ -1,6 +1,5 @@
-import { limitKeyOf } from '../../app/rate-limit.js'
 import { createReturns, type Returns } from './pace.js'
-import type { Aside, LimitedRequest } from './aside.js'
+import type { Aside, KeyOf, LimitedRequest } from './aside.js'
 import type { Clock } from '../../clock.js'
 import type { Coordination, Slot } from '../../coordination/coordination.js'
 import type { Delivery } from '../../broker/broker.js'
@@ -35,6 +34,7 @@ export interface ConcurrencyParts {
   /** Names this worker among all. */
   readonly holder: string
   readonly leaseMs: number
+  readonly keyOf: KeyOf
   readonly enter: (limited: LimitedRequest) => void
   readonly run: (request: Request) => void | Promise<void>
   readonly park: (request: Request, until: Date) => void
@@ -76,7 +76,7 @@ export function createConcurrencyLimits(parts: ConcurrencyParts): ConcurrencyLim
   const keyOf = ({ message, task }: Request): Key | undefined => {
     const { concurrencyLimit: limit, concurrencyKey } = task.options
     if (limit === undefined) return undefined
-    const name = limitKeyOf(concurrencyKey, message.task, message.args, message.kwargs)
+    const name = parts.keyOf(concurrencyKey, message)
     if (name === undefined) return undefined
     const known = keys.get(name)
     if (known !== undefined) return known
@@ -229,8 +229,8 @@ export function createConcurrencyLimits(parts: ConcurrencyParts): ConcurrencyLim
       return true
     },
     start(request) {
-      const key = keyOf(request)
-      return key && startIn(key, request)
+      const found = trying.get(request.delivery)
+      return found && startIn(found.key, request)
     },
     left(deliveries) {
       if (trying.size === 0) return

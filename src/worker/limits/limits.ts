@@ -1,5 +1,6 @@
 import { describeValue, InvalidArgumentError } from '../../errors.js'
-import { createAside, type LimitedRequest } from './aside.js'
+import { limitKeyOf, type RateLimit } from '../../app/rate-limit.js'
+import { createAside, type KeyOf, type LimitedRequest } from './aside.js'
 import { createConcurrencyLimits } from './concurrency.js'
 import { createRates } from './rates.js'
 import type { Beginning } from '../waiting-room.js'
@@ -8,7 +9,6 @@ import type { Coordination } from '../../coordination/coordination.js'
 import type { Delivery } from '../../broker/broker.js'
 import type { HeldMessages } from '../held-messages.js'
 import type { Log } from '../../log.js'
-import type { RateLimit } from '../../app/rate-limit.js'
 import type { Request } from '../request.js'
 import type { Settings } from '../../app/settings.js'
 import type { TaskLookup } from '../../app/registered-task.js'
@@ -61,10 +61,23 @@ export function createLimits(parts: LimitsParts): Limits {
     enterRoom(request, beginning)
   }
   const park = ({ delivery }: Request, until: Date): void => messages.park(delivery, until)
-  const rates = createRates({ ...parts, aside, park })
+  // It is the author's function: what it throws must not keep the worker from its messages.
+  const keyOf: KeyOf = (key, { id: taskId, task, args, kwargs }) => {
+    try {
+      return limitKeyOf(key, task, args, kwargs)
+    } catch (error) {
+      parts.log.error(
+        { err: error, taskId, task },
+        `the key of a limit of ${task} failed; it runs without the limit`,
+      )
+      return undefined
+    }
+  }
+  const rates = createRates({ ...parts, aside, keyOf, park })
   const concurrency = createConcurrencyLimits({
     ...parts,
     aside,
+    keyOf,
     leaseMs: settings.workerLease * 1000,
     enter,
     run,

@@ -1,12 +1,6 @@
-import {
-  limitKeyOf,
-  parseRate,
-  perSecond,
-  type RateLimit,
-  type SharedRateLimit,
-} from '../../app/rate-limit.js'
+import { parseRate, perSecond, type RateLimit, type SharedRateLimit } from '../../app/rate-limit.js'
 import { createPace, createReturns, type Pace, type Returns } from './pace.js'
-import type { Aside, LimitedRequest } from './aside.js'
+import type { Aside, KeyOf, LimitedRequest } from './aside.js'
 import type { Clock } from '../../clock.js'
 import type { Coordination, Turn } from '../../coordination/coordination.js'
 import type { Log } from '../../log.js'
@@ -39,6 +33,7 @@ export interface RatesParts {
   readonly settings: Settings
   readonly aside: Aside
   readonly coordination: () => Coordination
+  readonly keyOf: KeyOf
   readonly park: (request: Request, until: Date) => void
   readonly clock: Clock
   readonly log: Log
@@ -153,7 +148,7 @@ export function createRates(parts: RatesParts): Rates {
         follow(limited, message.task, turn, rate.pace.intervalMs, goOn)
         return
       }
-      const key = limitKeyOf(rate.limit.key, message.task, message.args, message.kwargs)
+      const key = parts.keyOf(rate.limit.key, message)
       if (key === undefined) {
         if (aside.takeBack(limited)) goOn(limited)
       } else askShared(limited, key, 1000 / perSecond(rate.limit), goOn)

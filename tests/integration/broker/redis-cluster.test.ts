@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createRedisCoordination } from '../../../src/coordination/redis-coordination.js'
 import { createRedisBackend } from '../../../src/results/redis-backend.js'
 import { createRedisBroker, type RedisBrokerOptions } from '../../../src/broker/redis-broker.js'
 import { silentLog } from '../../../src/log.js'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { startCluster, type RedisCluster } from '../../support/redis-cluster.js'
 import { testApp } from '../../support/test-app.js'
+import { describeCoordination } from '../coordination/conformance.js'
 import { describeGroupsAndChords } from '../results/chord-conformance.js'
 import { describeGroupResults } from '../results/group-conformance.js'
 import { describeResultBackend, stored } from '../results/conformance.js'
@@ -53,6 +55,19 @@ async function makeBackend(): Promise<ResultBackend> {
 }
 
 describe('row 6: a cluster of three primaries and three replicas', () => {
+  describe('as what workers and producers agree by', () => {
+    describeCoordination(() => {
+      const coordination = createRedisCoordination({
+        connection: { url: cluster.url },
+        globalKeyprefix: `{lovage}${++prefixes}:`,
+        patienceMs: 5000,
+        log: silentLog,
+      })
+      atTestEnd(() => coordination.close())
+      return coordination
+    })
+  })
+
   describe('as broker', () => {
     describeBroker((deadLetterLimits) => makeBroker(deadLetterLimits && { deadLetterLimits }))
     describeFanout(() => makeBroker())

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { recordingLog } from '../../support/recording-log.js'
 import { Celery, type AppOptions, type RunningWorker } from '../../../src/index.js'
 
 interface Site {
@@ -120,6 +121,24 @@ describe('a concurrency limit', () => {
     expect(ended.length).toBeLessThan(40)
     await vi.waitFor(() => expect(ended).toHaveLength(61), { timeout: 4000 })
     expect(most).toBe(2)
+  })
+
+  it('does not hold where its key fails, which is logged', async () => {
+    const log = recordingLog()
+    const { app } = memorySite({ log })
+    const fails = (): never => {
+      throw new Error('no key')
+    }
+    app.task('sums', { concurrencyLimit: 1, concurrencyKey: fails }, () => 'ran')
+    app.task('rates', { rateLimit: { limit: 1, per: 'h', key: fails } }, () => 'ran')
+    const worker = await app.startWorker()
+    onTestFinished(() => worker.stop())
+    for (const task of ['sums', 'rates', 'rates']) {
+      expect(await (await app.sendTask(task)).get({ timeout: 3000 })).toBe('ran')
+      expect(log.lines.map(({ message }) => message)).toContain(
+        `the key of a limit of ${task} failed; it runs without the limit`,
+      )
+    }
   })
 
   it('does not hold where its key says that there is none', async () => {
