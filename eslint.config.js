@@ -7,6 +7,7 @@ import tseslint from 'typescript-eslint'
 const ground = [
   './errors.ts',
   './version.ts',
+  './thread-module.ts',
   './clock.ts',
   './logical-clock.ts',
   './log.ts',

@@ -95,6 +95,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
       return createRedisConsumer({
         ...consumerOptions,
         client,
+        connection: forThread(connection),
         subscriber: subscriber(),
         keys,
         sep: keyOptions.sep,
@@ -147,4 +148,13 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
       await Promise.all(opened.map((each) => closeRedis(each)))
     },
   }
+}
+
+/** Functions do not get there: who asks for credentials cannot ask from there. */
+function forThread({
+  credentials,
+  failoverNews: _news,
+  ...connection
+}: RedisConnectionOptions): RedisConnectionOptions | undefined {
+  return credentials === undefined ? connection : undefined
 }

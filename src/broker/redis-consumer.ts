@@ -22,7 +22,7 @@ import type {
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
 import type { Subscriber } from './subscriber.js'
-import { ready } from '../redis/connect.js'
+import { ready, type RedisConnectionOptions } from '../redis/connect.js'
 import type { Redis } from 'ioredis'
 
 const claimScript = loadScript(new URL('./lua/claim.lua', import.meta.url))
@@ -39,6 +39,8 @@ const PATIENCE_MS = 1000
 
 export interface RedisConsumerOptions extends ConsumerOptions {
   readonly client: Redis
+  /** For a thread that renews the lease while a task holds up the event loop; undefined: nobody does. */
+  readonly connection: RedisConnectionOptions | undefined
   /** Undefined polls. */
   readonly subscriber: Subscriber | undefined
   readonly keys: BrokerKeys

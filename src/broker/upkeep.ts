@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { loadScript } from '../redis/script.js'
+import { createLeaseGuard } from './lease-guard.js'
+import { renewLease, type Lease } from './renew-lease.js'
 import { putBack, type PutBackItem } from './put-back.js'
 import { readUnackedRecord } from './unacked.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
-import type { RedisClient } from '../redis/connect.js'
+import type { RedisClient, RedisConnectionOptions } from '../redis/connect.js'
 
 /**
  * What a consumer does besides consuming: it shows that it lives, and puts back what the dead have left.
@@ -38,10 +40,11 @@ export interface UpkeepOptions {
   readonly onRenewed: (heldCount: number) => void
   /** Write the bindings of the queues, which an eviction may have taken. */
   readonly declareQueues: () => Promise<void>
+  /** Undefined: nobody renews the lease while a task holds up the event loop. */
+  readonly connection?: RedisConnectionOptions | undefined
   readonly log: Log
 }
 
-const renewScript = loadScript(new URL('./lua/renew.lua', import.meta.url))
 const unlockScript = loadScript(new URL('./lua/unlock.lua', import.meta.url))
 
 /** Celery sweeps about this often. */
@@ -56,8 +59,22 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { client, keys, consumerId, log } = options
   const held = keys.held(consumerId)
   const stopping = new AbortController()
+  const lease: Lease = {
+    consumerId,
+    leaseMs: options.leaseMs,
+    leases: keys.leases,
+    held,
+    unackedIndex: keys.unackedIndex,
+  }
   // Well within both limits, so that one missed round does not cost the lease.
   const everyMs = Math.max(50, Math.min(options.leaseMs, options.visibilityTimeoutMs) / 3)
+  const guard =
+    options.connection === undefined
+      ? undefined
+      : createLeaseGuard(
+          { lease, connection: options.connection, everyMs, longestMs: options.visibilityTimeoutMs },
+          log,
+        )
   // By the monotonic clock: that of the day may be set.
   let lastSweepAt = -Infinity
   let renewedAt = -Infinity
@@ -66,15 +83,11 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   let timer: NodeJS.Timeout | undefined
 
   const round = async (): Promise<void> => {
-    const [heldCount, wasOver, expired] = (await renewScript.run(
-      client,
-      [keys.leases, held, keys.unackedIndex],
-      [consumerId, options.leaseMs / 1000],
-    )) as [number, 0 | 1, string[]]
+    const { heldCount, wasOver, expired } = await renewLease(client, lease)
     options.onRenewed(heldCount)
     const isLate = performance.now() - renewedAt > 1.5 * everyMs
     renewedAt = performance.now()
-    if (wasOver === 1 || isLate) patientUntil = renewedAt + everyMs
+    if (wasOver || isLate) patientUntil = renewedAt + everyMs
     if (renewedAt < patientUntil) return
     for (const id of expired) {
       if (id === consumerId) continue
@@ -108,10 +121,12 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     async start() {
       await round()
       schedule(everyMs)
+      guard?.start()
     },
     async stop() {
       stopping.abort()
       clearTimeout(timer)
+      await guard?.stop()
       await running
       try {
         // Only an empty-handed consumer leaves without a trace: what it still holds is restored by its lease.

@@ -24,6 +24,8 @@ export interface Blocking {
 export interface BlockingParts {
   /** Those that run now. */
   readonly running: () => Suspect[]
+  /** The last one that began; it may have ended. */
+  readonly latest: () => Suspect | undefined
   readonly log: Log
 }
 
@@ -38,13 +40,14 @@ const TIME_STEPS_FOR_MS = 60_000
 const QUIET_MS = 10_000
 const MOST_SUSPECTS = 5
 
-export function createBlocking({ running, log }: BlockingParts): Blocking {
+export function createBlocking({ running, latest, log }: BlockingParts): Blocking {
   const toldAt = new Map<string, number>()
   let lookedAt = performance.now()
   /** Milliseconds since the last look for which the culprit is known. */
   let explainedMs = 0
   let cpu = process.cpuUsage()
   let before: Suspect[] = []
+  let lastSeen: Suspect | undefined
   let steps: StepTimer | undefined
   let timeStepsUntil = 0
 
@@ -66,7 +69,9 @@ export function createBlocking({ running, log }: BlockingParts): Blocking {
   const suspectAll = (ms: number, cpuMs: number): void => {
     timeStepsUntil = performance.now() + TIME_STEPS_FOR_MS
     steps ??= timeSteps(note)
-    const suspects = new Map([...before, ...running()].map((each) => [each.id, each]))
+    const begun = latest()
+    const all = [...before, ...running(), ...(begun === undefined || begun === lastSeen ? [] : [begun])]
+    const suspects = new Map(all.map((each) => [each.id, each]))
     if (suspects.size === 0) return
     const names = [...suspects.values()].slice(0, MOST_SUSPECTS).map(({ id, task }) => `${task}[${id}]`)
     const others = suspects.size > names.length ? ` and ${suspects.size - names.length} others` : ''
@@ -88,6 +93,7 @@ export function createBlocking({ running, log }: BlockingParts): Blocking {
     explainedMs = 0
     cpu = process.cpuUsage()
     before = running()
+    lastSeen = latest()
   }
 
   const timer = setInterval(look, LOOK_EVERY_MS).unref()

@@ -100,7 +100,11 @@ export function createProcessor(parts: ProcessorParts): Processor {
     onBlocked: ({ message }, ms) => blocking?.noteCall(message, ms),
   })
   const blocking = runsHere(pool)
-    ? createBlocking({ running: () => runner.running().map(({ request }) => request.message), log })
+    ? createBlocking({
+        running: () => runner.running().map(({ request }) => request.message),
+        latest: () => runner.latest()?.message,
+        log,
+      })
     : undefined
   const room = createWaitingRoom({
     slots: pool.slots,

@@ -35,6 +35,8 @@ export interface Runner {
   /** Have other limits for a task than its own; seconds, undefined for none. */
   setTimeLimits(this: void, task: string, limits: TimeLimits): void
   running: Requests['running']
+  /** The last one that began and had to wait for something; it may have ended. */
+  latest(this: void): Request | undefined
   totals: Requests['totals']
 }
 
@@ -84,6 +86,7 @@ export function createRunner(parts: RunnerParts): Runner {
   } = parts
   const { pool } = parts
   const running = new Map<Delivery, Running>()
+  let latest: Request | undefined
 
   const started = new Map<RegisteredTask, { count: number }>()
   let changedLimits: Map<string, TimeLimits> | undefined
@@ -146,6 +149,7 @@ export function createRunner(parts: RunnerParts): Runner {
     if (calledMs > BLOCKS_AFTER_MS) parts.onBlocked(request, calledMs)
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
+    latest = request
     running.set(request.delivery, { request, delivery, execution, startedAt })
     return execution.outcome.then((outcome) => {
       // Handed back meanwhile, at a stop, or terminated.
@@ -192,6 +196,7 @@ export function createRunner(parts: RunnerParts): Runner {
     setTimeLimits(task, limits) {
       changedLimits = (changedLimits ?? new Map<string, TimeLimits>()).set(task, limits)
     },
+    latest: () => latest,
     running: () =>
       [...running.values()].map(({ request, delivery, startedAt }) => {
         return { request, startedAt, isAcknowledged: delivery === undefined }

@@ -16,6 +16,11 @@ const die = async (key: string): Promise<void> => {
 }
 app.task('poison.kill', die)
 app.task('poison.kill_once', { rejectOnWorkerLost: false }, die)
+app.task('poison.block', async (key: string, ms: number) => {
+  await notes.incr(key)
+  const until = performance.now() + ms
+  while (performance.now() < until);
+})
 const worker = await app.startWorker(JSON.parse(options) as WorkerOptions)
 
 process.once('SIGTERM', () => {

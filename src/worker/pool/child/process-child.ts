@@ -1,18 +1,19 @@
 import { constants } from 'node:os'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { childEntry, type ChildProgram, type StartChild } from './child.js'
+import { moduleForThread } from '../../../thread-module.js'
+import type { ChildProgram, StartChild } from './child.js'
 import type { FromChild } from './messages.js'
 
 /** How {@link StartChild} makes a process of Node.js. */
 export function processStarter({ orders, env }: ChildProgram): StartChild {
   return (onMessage) => {
-    const { url, loader } = childEntry()
+    const { url, loader } = moduleForThread(import.meta.url, './main')
     // The port of a debugger is taken already.
     const inherited = process.execArgv.filter((argument) => !argument.startsWith('--inspect'))
     const child = fork(fileURLToPath(url), [JSON.stringify(orders)], {
       env,
-      execArgv: [...inherited, ...loader],
+      execArgv: loader === undefined ? inherited : [...inherited, '--import', loader],
       serialization: 'advanced',
       // The last one is held open by this process alone: by it the child notices when this process is gone.
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],

@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads'
-import { childEntry, type ChildProgram, type StartChild } from './child.js'
+import { moduleForThread } from '../../../thread-module.js'
+import type { ChildProgram, StartChild } from './child.js'
 import type { FromChild } from './messages.js'
 
 /** How {@link StartChild} makes a thread of this process. */
 export function threadStarter({ orders, env }: ChildProgram): StartChild {
   return (onMessage) => {
-    const { url, loader } = childEntry()
+    const { url, loader } = moduleForThread(import.meta.url, './main')
     // Options of Node.js are inherited, and many of them are refused where they are named.
-    const options = loader.length > 0 ? { execArgv: [...loader] } : {}
+    const options = loader === undefined ? {} : { execArgv: ['--import', loader] }
     const worker = new Worker(url, { workerData: orders, env, ...options })
     const id = worker.threadId
     let thrown: string | undefined
