@@ -29,6 +29,9 @@ export interface RevocationParts {
   readonly persistence: Persistence
 }
 
+/** States of tasks whose turn is to come. */
+const WAITING = new Set(['PENDING', 'RECEIVED', 'RETRY', 'REJECTED'])
+
 export function createRevocation({ settings, kept, backend, persistence }: RevocationParts): Revocation {
   const { clock, log } = persistence
   const limits = { most: settings.workerRevokesMax, expiresMs: settings.workerRevokeExpires * 1000 }
@@ -47,8 +50,12 @@ export function createRevocation({ settings, kept, backend, persistence }: Revoc
     takeOver(found?.value ?? [])
   }
 
-  const storeRevoked = (ids: readonly string[]): Promise<void> =>
-    backend.store(ids.map((id) => revokedResult(id, settings, new Date(clock.now()))))
+  /** What has ended keeps its result, and what runs, its state: that is for whoever runs it to say. */
+  const storeRevoked = async (ids: readonly string[]): Promise<void> => {
+    const metas = await backend.fetchMany(ids)
+    const waiting = ids.filter((_, i) => WAITING.has(metas[i]?.status ?? 'PENDING'))
+    await backend.store(waiting.map((id) => revokedResult(id, settings, new Date(clock.now()))))
+  }
 
   return {
     covers: revoked.covers,
@@ -61,7 +68,7 @@ export function createRevocation({ settings, kept, backend, persistence }: Revoc
       stateFile?.changed()
       void persist('keep a revocation', () => kept.keep(entries, limits), persistence)
       const ids = items.flatMap(({ id }) => id ?? [])
-      if (ids.length === 0 || settings.taskIgnoreResult) return
+      if (ids.length === 0 || settings.taskIgnoreResult || !backend.keepsResults) return
       void persist('store that tasks are revoked', () => storeRevoked(ids), persistence)
     },
 
