@@ -39,6 +39,8 @@ export interface Place {
   readonly groupIndex?: number | undefined
   /** The body that waits for it. */
   readonly chord?: SignatureData | undefined
+  /** The id that members name where a group stands there, as a body. @default its own, or its chord's */
+  readonly memberGroup?: string | undefined
 }
 
 export interface Freezer {
@@ -122,15 +124,16 @@ function freezeChain(data: SignatureData, place: Place, freezer: Freezer): Froze
   const steps = stepsOf(tasksOf(data), freezer.errbackReach)
   const taskId = textIn(data.options, 'task_id') ?? place.taskId
   if (steps.length === 0) return { data, result: { id: taskId ?? freezer.newId() } }
-  const { steps: tasks, result } = freezeSteps(steps, { ...place, taskId }, freezer)
+  const { steps: tasks, result } = freezeSteps(steps, { ...place, taskId, memberGroup: undefined }, freezer)
   return { data: withOptions(withKwargs(data, { tasks }), { task_id: result.id }), result }
 }
 
 function freezeGroup(data: SignatureData, place: Place, freezer: Freezer): Frozen {
   const { taskId, groupId, groupIndex, chord } = place
   const id = textIn(data.options, 'task_id') ?? taskId ?? freezer.newId()
-  // As a body, or at the end of one, it is a group of its own; as a part of a chord, its members are that one's.
-  const memberGroup = groupId === undefined || chord !== undefined ? groupId : id
+  // At the end of a body it is a group of its own; as a part of a chord, its members are that one's.
+  const inherited = groupId === undefined || chord !== undefined ? groupId : id
+  const memberGroup = place.memberGroup ?? inherited
   const members = freezeMembers(tasksOf(data), { groupId: memberGroup }, freezer)
   const options: Options = {
     ...data.options,
@@ -159,7 +162,7 @@ function freezeChord(data: SignatureData, place: Place, freezer: Freezer): Froze
     ...groupData(members.map((member) => member.data)),
     options: { task_id: id, root_id: null, parent_id: null },
   }
-  const body = freeze(bodyOf(data), place, freezer)
+  const body = freeze(bodyOf(data), { ...place, memberGroup: undefined }, freezer)
   firstOf(body.result).parent = { id, children: members.map(({ result }) => result) }
   return {
     data: withOptions(withKwargs(data, { header, body: body.data }), { task_id: id }),

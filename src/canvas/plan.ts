@@ -202,9 +202,7 @@ function createPlanner(freezer: Freezer): Planner {
     )
     const chain = later.length > 0 ? { chain: later } : {}
     const called = withOptions(linked, { ...options, ...chain })
-    // A group as a body has its header's id, as in Celery.
-    const id = (taskId as string | undefined) ?? (isGroup(called) ? groupId : undefined)
-    return freeze(called, { taskId: id, groupId }, freezer)
+    return freeze(called, { taskId: taskId as string | undefined, groupId, memberGroup: groupId }, freezer)
   }
 
   return { plan: { tasks, chords, headers }, apply }

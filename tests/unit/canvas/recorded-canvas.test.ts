@@ -148,6 +148,15 @@ function withoutChords(header: unknown): unknown {
   return JSON.parse(JSON.stringify(header, (name, value: unknown) => (name === 'chord' ? undefined : value)))
 }
 
+/** In Celery 5.6 a group as a body has its header's id, in 5.7 one of its own. */
+function withoutGroupIds(message: RecordedMessage): RecordedMessage {
+  const text = JSON.stringify(message.body, (name, value: { readonly subtask_type?: string } & Options) => {
+    if (name !== 'chord' || value?.subtask_type !== 'group') return value
+    return { ...value, options: { ...(value['options'] as Options), task_id: 'its own' } }
+  })
+  return { ...message, body: JSON.parse(text) as RecordedMessage['body'] }
+}
+
 /** Ids by the order in which they come up. */
 function withNumberedIds(texts: readonly string[]): string[] {
   const numbers = new Map<string, string>()
@@ -164,8 +173,8 @@ describe.each(Object.entries(SCENARIOS))('%s', (scenario, rows) => {
   it.each(rows.map(([call, canvas, options = {}]) => ({ call, canvas, options })))(
     '$call: sends what Celery 5.6 sends, byte for byte',
     async ({ call, canvas, options }) => {
-      const recorded = messagesOf('celery-5.6.3', scenario, call).map(withoutRepetition)
-      const { messages } = await sentBy(canvas, options)
+      const recorded = messagesOf('celery-5.6.3', scenario, call).map(withoutRepetition).map(withoutGroupIds)
+      const messages = (await sentBy(canvas, options)).messages.map(withoutGroupIds)
 
       expect(withNumberedIds(messages.map(comparable))).toEqual(withNumberedIds(recorded.map(comparable)))
     },
@@ -196,6 +205,12 @@ it('has what follows a chord in a chain follow its body, as Celery 5.7: not as a
     [[4], [3]],
     [[4], [3]],
   ])
+})
+
+it('gives a group that is a body an id of its own, so that to save it does not overwrite its header', async () => {
+  const { result } = await sentBy(chord([add.s(1, 1), add.s(2, 2)], group(xsum.s(), xsum.s())))
+
+  expect(result.id).not.toBe(result.parent?.id)
 })
 
 it('leaves a body whole that is more than its steps', async () => {

@@ -39,12 +39,6 @@ export const DIFFERENCES: readonly Difference[] = [
     workflows: ['replaced by a chord', 'replaced by a group in a chain'],
   },
   {
-    why: "a group as body: Celery stores its failure under the group's id as well, which is another here",
-    parts: ['stored'],
-    cells: ONLY_PRODUCED,
-    workflows: ['a chord whose body is a group, and whose header fails'],
-  },
-  {
     why: 'Celery leaves the members of a group that was to follow a failure without an end',
     parts: ['outcome', 'stored'],
     cells: ONLY_WORKED,

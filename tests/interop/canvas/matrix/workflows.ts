@@ -108,6 +108,18 @@ export const WORKFLOWS: Readonly<Record<string, Readonly<Record<string, Workflow
     'a chord with a group as body': chord([sum(1), sum(2)], group(sum(3), sum(4))),
     'a chord with a chord as body': chord([sum(1), sum(2)], chord([sum(3), sum(4)], list())),
     'a chord in a header': chord([chord([sum(1), sum(2)], sum(3)), sum(4)], list()),
+    'a chord with a group as body in a header': chord(
+      [chord([sum(1), sum(2)], group(sum(3), sum(4))), sum(5)],
+      list(),
+    ),
+    'a chord whose body ends with a group in a header': chord(
+      [chord([sum(1), sum(2)], chain(sum(3), group(sum(4), sum(5)))), sum(6)],
+      list(),
+    ),
+    'a chord with a body of a group of chains': chord(
+      [sum(1), sum(2)],
+      group(chain(sum(3), sum(4)), chord([sum(5), sum(6)], sum(7))),
+    ),
     'a chord in a chord in a header': chord(
       [chord([chord([sum(1), sum(2)], sum(3)), sum(4)], list(5)), sum(6)],
       list(),
