@@ -139,14 +139,14 @@ export function createConcurrencyLimits(parts: ConcurrencyParts): ConcurrencyLim
     }
   }
 
-  const intervalMs = (key: Key): number => Math.max(1, key.meanMs / key.limit / 2)
+  const intervalMs = (key: Key): number => Math.max(1, key.meanMs / key.limit / 4)
 
   const line = (key: Key, limited: LimitedRequest, at: 'front' | 'back'): void => {
     if (aside.isClosed) {
       release(limited.request)
       return
     }
-    if (at === 'back' && (key.line.length >= Math.max(4, 2 * key.limit) || !aside.hasRoom())) {
+    if (at === 'back' && (key.line.length >= Math.max(8, 4 * key.limit) || !aside.hasRoom())) {
       const waitMs = (key.line.length * key.meanMs) / key.limit
       const ms = key.returns.next(clock.now(), waitMs, intervalMs(key))
       park(limited.request, new Date(clock.now() + ms))
