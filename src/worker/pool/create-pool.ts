@@ -4,6 +4,7 @@ import { readAutoscale } from './autoscaler.js'
 import { createAsyncPool } from './async-pool.js'
 import { defaultConcurrency } from '../../app/pool-kinds.js'
 import { createChildPool } from './child-pool.js'
+import { isPoolChild } from './child/is-child.js'
 import { InvalidArgumentError, describeValue } from '../../errors.js'
 import type { Pool } from './pool.js'
 import type { PoolKind, WorkerOptions, WorkerParts } from '../../app/worker-options.js'
@@ -18,6 +19,12 @@ export function createPool(
   hostname: string,
   options: WorkerOptions,
 ): Pool {
+  if (isPoolChild()) {
+    throw new InvalidArgumentError(
+      'a worker was started in a child of a worker’s pool, by importing the module of the app: define the app and its ' +
+        'tasks in a module of their own, and start the worker from another',
+    )
+  }
   const kind = options.pool ?? settings.workerPool
   const concurrency =
     options.autoscale === undefined

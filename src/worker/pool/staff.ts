@@ -58,9 +58,13 @@ interface Entry extends Member {
   readonly child: Child
   job: Job | undefined
   tasksRun: number
+  /** It gets no other job: it is about to die. */
+  isDoomed: boolean
 }
 
 const BACKOFF = { firstMs: 100, longestMs: 10_000 }
+/** Signals that children pass over. */
+const SURVIVED: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
 /** For a child to close its connections when it leaves. */
 const LEAVE_MS = 5000
 
@@ -91,7 +95,21 @@ export function createStaff(parts: StaffParts): Staff {
         } else if (message.type === 'failed') fail(`a child of the pool cannot start: ${message.why}`)
         else onMessage(entry, message)
       })
-      const entry: Entry = { ...withoutId(child), child, job: undefined, tasksRun: 0 }
+      const entry: Entry = {
+        child,
+        job: undefined,
+        tasksRun: 0,
+        isDoomed: false,
+        send: child.send,
+        signal(signal) {
+          entry.isDoomed ||= !SURVIVED.has(signal)
+          child.signal(signal)
+        },
+        kill() {
+          entry.isDoomed = true
+          child.kill()
+        },
+      }
       members.add(entry)
       const fail = (why: string): void => {
         members.delete(entry)
@@ -140,7 +158,9 @@ export function createStaff(parts: StaffParts): Staff {
     entry.tasksRun++
     // Free before its task is concluded: the next one may begin meanwhile.
     const isSpent = entry.tasksRun >= maxTasks || (message.memoryKib ?? 0) > maxMemoryKib
-    if (isSpent) dismiss(entry)
+    // What its task did at last was on its way when the child was told to die.
+    if (entry.isDoomed) entry.kill()
+    else if (isSpent) dismiss(entry)
     else offer(entry)
     refill()
     job?.onMessage(message)
@@ -241,10 +261,6 @@ export function createStaff(parts: StaffParts): Staff {
     },
     stop,
   }
-}
-
-function withoutId({ send, signal, kill }: Child): Member {
-  return { send, signal, kill }
 }
 
 function unknownTasks(names: readonly string[]): string {

@@ -247,6 +247,10 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
     await expect(app.startWorker({ ...options, appModule: broken })).rejects.toThrow(
       /^a child of the pool cannot start: TypeError: not to be imported \(.*broken\.ts:1/,
     )
+    const starting = new URL('./apps/starts-worker.ts', import.meta.url)
+    await expect(app.startWorker({ ...options, appModule: starting })).rejects.toThrow(
+      'cannot start: InvalidArgumentError: a worker was started in a child',
+    )
     await expect(app.startWorker({ ...options, appModule: 'no/such.js' })).rejects.toThrow(
       /cannot start:.*no\/such\.js/,
     )

@@ -1,0 +1,5 @@
+import { app } from './work.js'
+
+await app.startWorker()
+
+export { app }

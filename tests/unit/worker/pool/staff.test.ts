@@ -1,0 +1,86 @@
+import { expect, it } from 'vitest'
+import { createStaff, type Job, type Staff } from '../../../../src/worker/pool/staff.js'
+import { silentLog } from '../../../../src/log.js'
+import type { FromChild, ToChild } from '../../../../src/worker/pool/child/messages.js'
+
+interface FakeChild {
+  readonly id: number
+  readonly received: ToChild[]
+  say(this: void, message: FromChild): void
+  end(this: void, how: string): void
+  kills: number
+}
+
+const ENDED: FromChild = { type: 'ended', outcome: { kind: 'ignore' }, memoryKib: undefined }
+
+/** A staff of children that do nothing by themselves. */
+function fakeStaff(count: number): { readonly staff: Staff; readonly children: FakeChild[] } {
+  const children: FakeChild[] = []
+  const staff = createStaff({
+    count,
+    tasks: () => [],
+    startTimeoutMs: 1000,
+    maxTasks: undefined,
+    maxMemoryKib: undefined,
+    log: silentLog,
+    startChild(say) {
+      let end = (_how: string): void => undefined
+      const ended = new Promise<string>((resolve) => (end = resolve))
+      const received: ToChild[] = []
+      const child: FakeChild = { id: children.length, received, say, end: (how) => end(how), kills: 0 }
+      children.push(child)
+      queueMicrotask(() => say({ type: 'ready', tasks: [] }))
+      return {
+        id: child.id,
+        ended,
+        send: (message) => void received.push(message),
+        signal: () => undefined,
+        kill: () => void child.kills++,
+      }
+    },
+  })
+  return { staff, children }
+}
+
+function job(): Job & { readonly lost: string[] } {
+  const lost: string[] = []
+  return { lost, onMessage: () => undefined, onLost: (how) => void lost.push(how) }
+}
+
+const never = new AbortController().signal
+
+it('gives no other task to a child that was told to die, though its last one ends before', async () => {
+  const { staff, children } = fakeStaff(1)
+  await staff.start()
+  const member = await staff.assign(job(), never)
+  member?.kill()
+  const next = job()
+  const assigned = staff.assign(next, never)
+  children[0]?.say(ENDED)
+  children[0]?.end('signal 9 (SIGKILL)')
+  ;(await assigned)?.send({ type: 'run', envelope: '{}', softLimit: undefined })
+  expect(children.map(({ received }) => received.length)).toEqual([0, 1])
+  expect(next.lost).toEqual([])
+})
+
+it('tells whose task a child ran that died, and nobody where it had none', async () => {
+  const { staff, children } = fakeStaff(2)
+  await staff.start()
+  const mine = job()
+  const member = await staff.assign(mine, never)
+  member?.send({ type: 'run', envelope: '{}', softLimit: undefined })
+  for (const { received, end } of children) end(received.length > 0 ? 'exitcode 3' : 'exitcode 4')
+  await expect.poll(() => mine.lost).toEqual(['exitcode 3'])
+  await expect.poll(() => staff.ids).toEqual([2, 3])
+})
+
+it('takes back who waits for a child and gives up', async () => {
+  const { staff } = fakeStaff(1)
+  await staff.start()
+  const first = await staff.assign(job(), never)
+  const giveUp = new AbortController()
+  const waiting = staff.assign(job(), giveUp.signal)
+  giveUp.abort()
+  expect(await waiting).toBeUndefined()
+  expect(first).toBeDefined()
+})
