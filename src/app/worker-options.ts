@@ -56,6 +56,14 @@ export interface WorkerOptions {
    * goodbye. @default 2
    */
   readonly heartbeatInterval?: number
+  /**
+   * Serve metrics for Prometheus (`/metrics`) and probes (`/healthz`, `/readiness`) on this port; 0: any that is free.
+   *
+   * @default it serves none
+   */
+  readonly httpPort?: number
+  /** Address that the port is opened on. @default '127.0.0.1' */
+  readonly httpHost?: string
 }
 
 /** What a worker is made of; handed to it by the app. */
@@ -125,6 +133,8 @@ export interface RunningWorker extends AsyncDisposable {
   readonly stopped: Promise<void>
   readonly pool: RunningPool
   counts(): WorkerCounts
+  /** Where metrics and probes are served. */
+  readonly httpPort: number | undefined
   /** Begin to send events of tasks. @returns false where they are sent already. */
   enableEvents(): boolean
   /** End that. @returns false where they are not sent, or were asked for at the start. */

@@ -17,6 +17,8 @@ interface WorkerFlags {
   readonly withoutMingle?: boolean
   readonly statedb?: string
   readonly heartbeatInterval?: number
+  readonly httpPort?: number
+  readonly httpHost?: string
   readonly timeLimit?: number
   readonly softTimeLimit?: number
   readonly maxTasksPerChild?: number
@@ -55,6 +57,8 @@ export function addWorkerFlags(command: Command): Command {
     .option('-S, --statedb <file>', 'keep what is revoked in this file between runs')
     .option('--without-heartbeat', 'do not tell monitors that it is alive')
     .option('--heartbeat-interval <seconds>', 'between two heartbeats (default: 2)', readSeconds)
+    .option('--http-port <n>', 'serve metrics and probes on this port', readPort)
+    .option('--http-host <address>', 'that the port is opened on (default: 127.0.0.1)')
 }
 
 export interface ReadWorkerFlags {
@@ -78,6 +82,8 @@ export function readWorkerFlags(command: Command): ReadWorkerFlags {
       prefetchMultiplier,
       taskEvents,
       heartbeatInterval,
+      httpPort: flags.httpPort,
+      httpHost: flags.httpHost,
       mingle: flags.withoutMingle ? false : undefined,
     }),
     settings: defined({
@@ -115,6 +121,12 @@ function readSeconds(text: string): number {
   const seconds = Number(text)
   if (!(seconds > 0) || !Number.isFinite(seconds)) throw new UsageError('Expected seconds, more than 0.')
   return seconds
+}
+
+function readPort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65_535) throw new UsageError('Expected a port, from 0 to 65535.')
+  return port
 }
 
 function readMultiplier(text: string): number {

@@ -7,6 +7,8 @@ import type { Prefetch } from './prefetch.js'
 /** The loop that claims messages while there is room under the prefetch count (wire protocol, section 6.2). */
 export interface Consumption {
   start(): Promise<void>
+  /** Milliseconds since the last claim that succeeded; 0 while there is room for none, undefined before the first. */
+  sinceClaimMs(): number | undefined
   /** Claim no more. Resolves when no claim is under way. */
   stop(): Promise<void>
 }
@@ -40,6 +42,7 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
   const { signal } = stopping
   let onRoom: (() => void) | undefined
   let loop: Promise<void> | undefined
+  let claimedAt: number | undefined
 
   parts.onRoom(() => onRoom?.())
   signal.addEventListener('abort', () => onRoom?.())
@@ -60,6 +63,7 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
     const askedAt = performance.now()
     const found = await consumer.claim(asked, bytesLeft)
     prefetch.claimed(performance.now() - askedAt)
+    claimedAt = performance.now()
     const bytes = found.deliveries.reduce((sum, { envelope }) => sum + envelope.length, 0)
     const isFull = found.deliveries.length + found.unreadable.length >= asked || bytes >= bytesLeft
     return { ...found, bytes, isShort: !isFull }
@@ -119,6 +123,11 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
       }
       await persist(begin, () => isStarted)
       loop = persist(step, () => false)
+    },
+    sinceClaimMs() {
+      if (claimedAt === undefined) return undefined
+      const isFull = prefetch.limit() <= held() || maxBytes <= heldBytes()
+      return isFull ? 0 : performance.now() - claimedAt
     },
     async stop() {
       stopping.abort()

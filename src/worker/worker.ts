@@ -147,7 +147,26 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
   parts.backend.ping(PING_TIMEOUT_MS).catch((error: unknown) => {
     log.debug({ err: error }, 'the result backend does not answer yet')
   })
-  await pool.start()
+  const httpEndpoint =
+    options.httpPort === undefined
+      ? undefined
+      : await (
+          await import('./telemetry/http-endpoint.js')
+        ).startHttpEndpoint({
+          ...parts,
+          host: options.httpHost ?? '127.0.0.1',
+          port: options.httpPort,
+          hostname,
+          monitors,
+          tasks,
+          queues: () => consumer.queues,
+          counts: () => processor.counts(),
+          ailment: () => ailmentOf(stopping !== undefined, consumption.sinceClaimMs(), settings.workerLease),
+        })
+  await pool.start().catch(async (error: unknown) => {
+    await httpEndpoint?.stop()
+    throw error
+  })
   const stopRemoteControl = await startRemoteControl({
     ...parts,
     hostname,
@@ -189,6 +208,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     await revocation.close()
     await events.stop()
     await consumer.stop()
+    await httpEndpoint?.stop()
     log.info({ hostname, ...processor.counts() }, `${hostname} stopped`)
     await signals.emit('workerShutdown', { hostname })
     onStopped()
@@ -196,6 +216,7 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
 
   return {
     hostname,
+    httpPort: httpEndpoint?.port,
     stopped,
     pool: runningPool(pool, autoscaler),
     terminate: (taskId, signal = 'SIGTERM') => processor.terminate(taskId, signal),
@@ -217,6 +238,14 @@ function scalable(autoscaler: Autoscaler): ControlledNode['autoscale'] {
     autoscaler.update(limits)
     return { max: autoscaler.max, min: autoscaler.min }
   }
+}
+
+/** Why it is not to be counted on; undefined where it is. @param lease - Seconds for which it may hear nothing. */
+function ailmentOf(isStopping: boolean, sinceClaimMs: number | undefined, lease: number): string | undefined {
+  if (isStopping) return 'the worker stops'
+  if (sinceClaimMs === undefined) return 'the worker does not consume yet'
+  if (sinceClaimMs <= lease * 1000) return undefined
+  return `the broker has not answered for ${Math.round(sinceClaimMs / 1000)} s`
 }
 
 /**
