@@ -7,25 +7,16 @@ import { claimOrder, type QueueOrderStrategy } from './rotation.js'
 import { createUpkeep } from './upkeep.js'
 import { putBack, type PutBackItem } from './put-back.js'
 import { bindingMember } from './publish.js'
-import { readUnackedRecord } from './unacked.js'
+import { claimMessages } from './claim.js'
 import { createWakeUp } from './wake-up.js'
 import { workerOf } from './worker-of.js'
-import type {
-  Claim,
-  Consumer,
-  ConsumerOptions,
-  DeadLetterLimits,
-  DeadLetterReason,
-  Delivery,
-  UnreadableElement,
-} from './broker.js'
+import type { Consumer, ConsumerOptions, DeadLetterLimits, DeadLetterReason, Delivery } from './broker.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
 import type { Subscriber } from './subscriber.js'
 import { ready, type RedisConnectionOptions } from '../redis/connect.js'
 import type { Redis } from 'ioredis'
 
-const claimScript = loadScript(new URL('./lua/claim.lua', import.meta.url))
 const ackScript = loadScript(new URL('./lua/ack.lua', import.meta.url))
 const parkScript = loadScript(new URL('./lua/park.lua', import.meta.url))
 const beginScript = loadScript(new URL('./lua/begin.lua', import.meta.url))
@@ -52,15 +43,6 @@ export interface RedisConsumerOptions extends ConsumerOptions {
   readonly deadLetterLimits: DeadLetterLimits
   readonly log: Log
 }
-
-type ClaimReply = [
-  nextDueSeconds: string,
-  due: FlatTriples,
-  fresh: FlatTriples,
-  unreadable: (number | string)[],
-]
-/** Queue number (from 1), tag, text; repeated. */
-type FlatTriples = (number | string)[]
 
 export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   const { client, keys, consumerId, prioritySteps } = options
@@ -136,24 +118,20 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       if (recovered.length > 0) return { deliveries: recovered, unreadable: [], nextDueMs: 0 }
       if (order.queues.length === 0) return { deliveries: [], unreadable: [], nextDueMs: undefined }
       const rotation = order.next(most)
-      const claimKeys = [
-        keys.unacked,
-        keys.unackedIndex,
-        held,
-        ...keys.deadLetters,
-        keys.leases,
-        ...rotation.queues.map((queue) => keys.parked(queue)),
-        ...prioritySteps.flatMap((step) => rotation.queues.map((queue) => keys.list(queue, step))),
-      ]
-      const lease = [consumerId, options.leaseMs / 1000]
-      const bytes = Math.max(1, Math.min(Math.floor(maxBytes), Number.MAX_SAFE_INTEGER))
-      const claimArgs = [most, rotation.lowShare, randomUUID(), ...lease, bytes, ...rotation.queues]
-      const reply = await claimScript.run(client, claimKeys, claimArgs).catch((error: unknown) => {
+      const claim = await claimMessages(client, keys, {
+        consumerId,
+        leaseMs: options.leaseMs,
+        queues: rotation.queues,
+        lists: prioritySteps.flatMap((step) => rotation.queues.map((queue) => keys.list(queue, step))),
+        withParked: true,
+        limit: most,
+        lowShare: rotation.lowShare,
+        maxBytes,
+      }).catch((error: unknown) => {
         // Without an answer nobody knows whether it was executed.
         if (!isRefusal(error)) hands.suspect()
         throw error
       })
-      const claim = readClaim(reply as ClaimReply, rotation.queues)
       hands.take(claim.deliveries)
       order.claimed(claim.deliveries.length)
       if (claim.unreadable.length > 0) await trim()
@@ -214,35 +192,4 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
 
     stop: () => upkeep.stop(),
   }
-}
-
-function readClaim([nextDueSeconds, due, fresh, unreadable]: ClaimReply, queues: readonly string[]): Claim {
-  const deliveries: Delivery[] = []
-  for (let i = 0; i < due.length; i += 3) {
-    const text = String(due[i + 2])
-    // A record that cannot be taken apart is handed on whole: it is found unreadable and set aside with its reason.
-    const envelope = readUnackedRecord(text)?.envelope ?? text
-    deliveries.push({ tag: String(due[i + 1]), queue: queueNumber(queues, due[i]), envelope, isDue: true })
-  }
-  for (let i = 0; i < fresh.length; i += 3) {
-    deliveries.push({
-      tag: fresh[i + 1] as string,
-      queue: queueNumber(queues, fresh[i]),
-      envelope: fresh[i + 2] as string,
-      isDue: false,
-    })
-  }
-  const elements: UnreadableElement[] = []
-  for (let i = 0; i < unreadable.length; i += 2) {
-    elements.push({ queue: queueNumber(queues, unreadable[i]), deadLetterId: String(unreadable[i + 1]) })
-  }
-  return {
-    deliveries,
-    unreadable: elements,
-    nextDueMs: nextDueSeconds === '' ? undefined : Number(nextDueSeconds) * 1000,
-  }
-}
-
-function queueNumber(queues: readonly string[], number: number | string | undefined): string {
-  return queues[Number(number) - 1] ?? ''
 }

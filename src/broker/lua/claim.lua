@@ -5,15 +5,16 @@
 -- KEYS[3]       held           set of the delivery tags that this consumer holds
 -- KEYS[4..6]    dead letters   zset id -> time, hash id -> element, hash id -> information
 -- KEYS[7]       leases         zset: consumer id -> end of its lease, Unix seconds
--- KEYS[8..7+Q]  parked         one zset a queue: delivery tag scored by its ETA
--- KEYS[8+Q..]   queue lists    most urgent step first, the Q queues of a step side by side; the right end is the head
+-- KEYS[8..7+P]  parked         one zset a queue: delivery tag scored by its ETA
+-- KEYS[8+P..]   lists          most urgent step first, the Q queues of a step side by side; the right end is the head
 -- ARGV[1]       how many messages at most
 -- ARGV[2]       how many of them to look for from the least urgent list upwards, so that it does not starve
 -- ARGV[3]       a fresh unique text, from which tags and dead letter ids are made where one is needed
 -- ARGV[4]       consumer id
 -- ARGV[5]       length of a lease, seconds
 -- ARGV[6]       after how many bytes no further message is claimed, 1 or more
--- ARGV[7..]     names of the Q queues
+-- ARGV[7]       P: Q, or 0 where parked messages are not asked for
+-- ARGV[8..]     names of the Q queues
 --
 -- Returns {seconds until the next ETA or '', due, fresh, unreadable}: due is {queue number, tag, record, ...}, fresh is
 -- {queue number, tag, envelope, ...}, unreadable is {queue number, dead letter id, ...}; numbers count from 1.
@@ -31,11 +32,12 @@ local LEASES = KEYS[7]
 local FIRST_PARKED = 8
 local limit, low_share, unique = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local consumer, lease, bytes_left = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local FIRST_NAME = 7
+local parked_count = tonumber(ARGV[7])
+local FIRST_NAME = 8
 -- So many are read first, and each time at most so many times as many as before, since nothing tells their length.
 local FIRST_READ, READ_GROWTH = 16, 4
 local queues = #ARGV - FIRST_NAME + 1
-local FIRST_LIST = FIRST_PARKED + queues
+local FIRST_LIST = FIRST_PARKED + parked_count
 
 -- A server out of memory lets a script that has written go on. Claiming takes little and for a short time; without it a
 -- full queue could never be emptied.
@@ -163,7 +165,7 @@ local function take(list_number, count)
 end
 
 local next_eta = ''
-for queue_number = 1, queues do
+for queue_number = 1, parked_count do
   local parked = KEYS[FIRST_PARKED + queue_number - 1]
   if remaining > 0 and bytes_left > 0 then
     local found = redis.call('ZRANGEBYSCORE', parked, '-inf', now, 'WITHSCORES', 'LIMIT', 0, remaining)
