@@ -38,6 +38,8 @@ export interface ResultSubscriptionsOptions {
 const BACKOFF = { firstMs: 50, longestMs: 2000 }
 /** Tasks of one SUBSCRIBE and one look. */
 const MOST_AT_ONCE = 5000
+/** Whoever calls one task after another waits for none of these commands, and one serves many. */
+const LEAVE_AFTER_MS = 50
 
 export function createResultSubscriptions(options: ResultSubscriptionsOptions): ResultSubscriptions {
   const { client, channelOf, log } = options
@@ -46,6 +48,7 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
   const retries = new Set<NodeJS.Timeout>()
   let fresh: Watcher[] = []
   let left: string[] = []
+  let leaving: NodeJS.Timeout | undefined
 
   const read = (taskId: string, text: Buffer): ResultMeta | undefined => {
     try {
@@ -116,6 +119,7 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
 
   /** In one command for all that nobody waits for any more, and nobody began to wait for again. */
   const leave = (): void => {
+    leaving = undefined
     const channels = left.filter((taskId) => !watchers.has(taskId)).map(channelOf)
     left = []
     if (client.status !== 'ready') return
@@ -139,12 +143,14 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
         if (waiting.size > 0 || watchers.get(taskId) !== waiting) return
         watchers.delete(taskId)
         taskIdOf.delete(channelOf(taskId))
-        if (left.push(taskId) === 1) queueMicrotask(leave)
+        left.push(taskId)
+        leaving ??= setTimeout(leave, LEAVE_AFTER_MS).unref()
       }
     },
     close() {
       for (const timer of retries) clearTimeout(timer)
       clearInterval(lookAgain)
+      clearTimeout(leaving)
       return closeRedis(client)
     },
   }
