@@ -27,7 +27,7 @@ export interface PublishOptions {
 export interface Delivery {
   /**
    * Identity while unacked: the field in `unacked`. The sender's delivery tag, or one of our own where the
-   * sender's is in flight already.
+   * sender's is in flight already; and a makeshift, as long as a message that was handed over is not unacked.
    */
   readonly tag: string
   readonly queue: string
@@ -56,6 +56,13 @@ export interface Claim {
   readonly unreadable: readonly UnreadableElement[]
   /** Milliseconds until the next parked message of these queues falls due, by the broker's clock. */
   readonly nextDueMs: number | undefined
+}
+
+/** A message that was handed to a consumer while it waited. */
+export interface Handover {
+  readonly delivery: Delivery
+  /** Nothing else is there to be claimed, as far as is known: the consumer may wait again at once. */
+  readonly isAlone: boolean
 }
 
 /** Why a message was set aside, for the person who looks at it. */
@@ -152,11 +159,11 @@ export interface Consumer {
   claim(limit: number, maxBytes?: number): Promise<Claim>
   /**
    * Resolves when there may be something to claim: a push to one of the queues, `timeoutMs` over, or
-   * `signal` aborted. Never removes a message.
+   * `signal` aborted. Or with a message that came meanwhile: the caller has it as if it had claimed it.
    */
-  waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>
+  waitForWork(timeoutMs: number, signal: AbortSignal): Promise<Handover | undefined>
   /** Done with. Messages that were restored to another consumer meanwhile are left to it. */
-  ack(tags: readonly string[]): Promise<void>
+  ack(deliveries: readonly Delivery[]): Promise<void>
   /** Keep it in `unacked`, off this consumer's hands, until `eta`; any consumer may then claim it. */
   park(delivery: Delivery, eta: Date): Promise<void>
   /**

@@ -10,6 +10,8 @@ export interface BrokerKeys {
   readonly deadLetters: readonly [index: string, elements: string, information: string]
   /** Delivery tags a consumer holds. */
   held(consumerId: string): string
+  /** Messages that a consumer was handed while it waited, and that are not recorded as unacked yet. */
+  handed(consumerId: string): string
   /** Messages of a queue that wait for their ETA. */
   parked(queue: string): string
   /** The set of an exchange's bindings. */
@@ -59,6 +61,7 @@ export function brokerKeys(options: BrokerKeyOptions): BrokerKeys {
       `${prefix}lovage.dead.information`,
     ],
     held: (consumerId) => `${prefix}lovage.held.${consumerId}`,
+    handed: (consumerId) => `${prefix}lovage.handed.${consumerId}`,
     parked: (queue) => `${prefix}lovage.parked.${queue}`,
     binding: (exchange) => `${prefix}_kombu.binding.${exchange}`,
     channel: (exchange, routingKey) =>

@@ -121,9 +121,12 @@ export function createMemoryConsumer(
       const nextDueMs = untilDue === Infinity ? undefined : untilDue
       return Promise.resolve({ deliveries, unreadable, nextDueMs })
     },
-    waitForWork: (timeoutMs, signal) => waiting.wait(order.queues, Math.min(timeoutMs, untilDueMs()), signal),
-    ack(tags) {
-      tags.forEach(letGo)
+    async waitForWork(timeoutMs, signal) {
+      await waiting.wait(order.queues, Math.min(timeoutMs, untilDueMs()), signal)
+      return undefined
+    },
+    ack(deliveries) {
+      for (const { tag } of deliveries) letGo(tag)
       return Promise.resolve()
     },
     park(delivery, eta) {

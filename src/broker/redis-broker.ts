@@ -42,7 +42,8 @@ const HASH_TAG = /^[^{]*\{[^}]+\}/
  * The broker on Redis: Celery's keys and messages (wire protocol, sections 1 to 9).
  *
  * Opens one connection for commands, and with the first consumer, or listener of fanout, a second one on which the
- * server announces messages. Who waits for replies of remote control has one more.
+ * server announces messages. Each consumer has one more, on which it is handed messages while it waits, and so has who
+ * waits for replies of remote control.
  *
  * @throws InvalidRedisOptionsError where the broker is a cluster and the key prefix has no hash tag.
  */
@@ -97,6 +98,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
         client,
         connection: forThread(connection),
         subscriber: subscriber(),
+        asker: open('hand-over'),
         keys,
         sep: keyOptions.sep,
         prioritySteps: keyOptions.prioritySteps,

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { isRefusal, loadScript } from '../redis/script.js'
 import { markBegun } from '../serialization/earlier-deliveries.js'
 import { deadLetterInformation, trimDeadLetters } from './dead-letters.js'
+import { createHanded } from './handed.js'
+import { createHandOver } from './hand-over.js'
 import { createHands } from './hands.js'
 import { claimOrder, type QueueOrderStrategy } from './rotation.js'
 import { createUpkeep } from './upkeep.js'
@@ -34,6 +36,8 @@ export interface RedisConsumerOptions extends ConsumerOptions {
   readonly connection: RedisConnectionOptions | undefined
   /** Undefined polls. */
   readonly subscriber: Subscriber | undefined
+  /** For being handed messages only. */
+  readonly asker: Redis
   readonly keys: BrokerKeys
   readonly sep: string
   readonly prioritySteps: readonly number[]
@@ -50,6 +54,10 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   const order = claimOrder(options.queues, options.queueOrderStrategy)
   const wakeUp = createWakeUp(client, options.subscriber)
   const hands = createHands(options)
+  // Whoever waits to be told of messages can be handed them from now on.
+  const handOver = createHandOver({ ...options, onReady: () => wakeUp.interrupt() })
+  const handed = createHanded({ ...options, hands })
+  const listOf = (queue: string): string => keys.list(queue, prioritySteps[0] ?? 0)
   const declareQueues = async (): Promise<void> => {
     const pipeline = client.pipeline()
     for (const queue of order.queues) pipeline.sadd(keys.binding(queue), bindingMember(queue, options.sep))
@@ -58,10 +66,32 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
   const upkeep = createUpkeep({
     ...options,
     declareQueues,
-    onRenewed: (heldCount) => {
+    onRenewed: (heldCount, handedCount) => {
       if (heldCount > hands.size) hands.suspect()
+      if (handedCount > handed.size) handOver.suspect()
     },
   })
+  /** Work is most likely to come where it came from last: there a message is handed over, of others it is told. */
+  let askedQueue = options.queues[0] ?? ''
+  let watched:
+    | { readonly queues: readonly string[]; readonly asked: string; readonly lists: readonly string[] }
+    | undefined
+  /** All lists but the one that is asked for the next message: the same array, as long as they are the same. */
+  const othersThan = (asked: string): readonly string[] => {
+    const { queues } = order
+    if (watched?.queues !== queues || watched.asked !== asked) {
+      const lists = queues.flatMap((queue) => keys.lists(queue)).filter((list) => list !== listOf(asked))
+      watched = { queues, asked, lists }
+    }
+    return watched.lists
+  }
+
+  /** Find what was handed over, and accepted by nobody. */
+  const collect = (): Promise<void> =>
+    handed.collect().catch((error: unknown) => {
+      handOver.suspect()
+      throw error
+    })
   const putBackHeld = async (
     kind: 'released' | 'begun' | 'lost' | 'requeued',
     deliveries: readonly Delivery[],
@@ -71,10 +101,13 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     hands.letGo(items.map(({ tag }) => tag))
   }
   // Each is pushed to the front, so the one to be read first has to be pushed last.
-  const putBackInFront = (
+  const putBackInFront = async (
     kind: 'released' | 'begun' | 'lost',
     deliveries: readonly Delivery[],
-  ): Promise<void> => putBackHeld(kind, deliveries.filter((each) => hands.holds(each)).toReversed())
+  ): Promise<void> => {
+    await handed.recorded()
+    await putBackHeld(kind, deliveries.filter((each) => hands.holds(each)).toReversed())
+  }
   /** Whatever fails here is made up for when the next dead letter comes. */
   const trim = async (): Promise<void> => {
     try {
@@ -114,6 +147,10 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       // Whoever is told at once that there is no connection would sleep over its return.
       if (client.status !== 'ready') await ready(client, { timeoutMs: PATIENCE_MS })
       const most = Math.min(limit, MOST_PER_CLAIM)
+      await handed.recorded()
+      if (await handOver.withdrawLost()) await collect()
+      const rest = handed.takeRest()
+      if (rest !== undefined) return rest
       const recovered = await hands.recover(most)
       if (recovered.length > 0) return { deliveries: recovered, unreadable: [], nextDueMs: 0 }
       if (order.queues.length === 0) return { deliveries: [], unreadable: [], nextDueMs: undefined }
@@ -133,29 +170,60 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
         throw error
       })
       hands.take(claim.deliveries)
+      askedQueue = claim.deliveries.at(-1)?.queue ?? askedQueue
       order.claimed(claim.deliveries.length)
       if (claim.unreadable.length > 0) await trim()
       return claim
     },
 
-    waitForWork(timeoutMs, signal) {
-      const lists = order.queues.flatMap((queue) => keys.lists(queue))
-      return wakeUp.wait(lists, timeoutMs, signal)
+    async waitForWork(timeoutMs, signal) {
+      const { queues } = order
+      if (!handOver.isReady() || queues.length === 0) {
+        await wakeUp.wait(
+          queues.flatMap((queue) => keys.lists(queue)),
+          timeoutMs,
+          signal,
+        )
+        return undefined
+      }
+      // What the last one has led to goes out first.
+      if (handed.size > 0) await new Promise((resolve) => setImmediate(resolve))
+      if (!queues.includes(askedQueue)) askedQueue = queues[0] ?? ''
+      const queue = askedQueue
+      const asking = handOver.ask(listOf(queue))
+      let isWoken = false
+      const woken = wakeUp.wait(othersThan(queue), timeoutMs, signal).finally(() => {
+        isWoken = true
+        asking.end()
+      })
+      // Waited for below, but only where nothing was handed over: what was must not be lost over an error.
+      woken.catch(() => undefined)
+      const answer = await asking.answer
+      const isAlone = !isWoken && answer?.hasMore === false
+      if (!isWoken) wakeUp.interrupt()
+      if (answer === undefined) {
+        await woken
+        return undefined
+      }
+      return { delivery: handed.accept(answer.envelope, queue), isAlone }
     },
 
-    async ack(tags) {
+    async ack(deliveries) {
+      const recorded = await handed.ack(deliveries)
+      const tags = recorded.map(({ tag }) => tag)
       const acks: Promise<unknown>[] = []
       for (let first = 0; first < tags.length; first += MOST_PER_ACK) {
         const some = tags.slice(first, first + MOST_PER_ACK)
         acks.push(ackScript.run(client, [keys.unacked, keys.unackedIndex, held], some))
       }
       await Promise.all(acks)
-      hands.letGo(tags)
+      hands.letGo(deliveries.map(({ tag }) => tag))
     },
 
     // A hand-over whose reply was lost is repeated. Meanwhile the message may have come back as a new delivery, which
     // the repetition must not take away.
     async park(delivery, eta) {
+      await handed.recorded()
       if (!hands.holds(delivery)) return
       const parkKeys = [keys.unackedIndex, held, keys.parked(delivery.queue)]
       await parkScript.run(client, parkKeys, [delivery.tag, (eta.getTime() / 1000).toFixed(6)])
@@ -165,6 +233,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     },
 
     async begin(delivery) {
+      await handed.recorded()
       if (!hands.holds(delivery)) return false
       const { tag, envelope } = delivery
       const args = [tag, envelope, markBegun(envelope)]
@@ -178,11 +247,13 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     releaseLost: (delivery) => putBackInFront('lost', [delivery]),
 
     async requeue(delivery) {
+      await handed.recorded()
       if (!hands.holds(delivery)) return
       await putBackHeld('requeued', [delivery])
     },
 
     async bury(delivery: Delivery, reason: DeadLetterReason) {
+      await handed.recorded()
       const buryKeys = [keys.unacked, keys.unackedIndex, held, ...keys.deadLetters]
       const information = deadLetterInformation(delivery.queue, workerOf(consumerId), reason)
       await buryScript.run(client, buryKeys, [delivery.tag, randomUUID(), delivery.envelope, information])

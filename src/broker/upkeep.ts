@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { loadScript } from '../redis/script.js'
+import { claimMessages } from './claim.js'
 import { createLeaseGuard } from './lease-guard.js'
 import { renewLease, type Lease } from './renew-lease.js'
 import { putBack, type PutBackItem } from './put-back.js'
@@ -36,8 +37,9 @@ export interface UpkeepOptions {
   readonly prioritySteps: readonly number[]
   readonly visibilityTimeoutMs: number
   readonly leaseMs: number
-  /** Told after each renewal how many messages the server says this consumer holds. */
-  readonly onRenewed: (heldCount: number) => void
+  readonly queues: readonly string[]
+  /** Told after each renewal how many messages the server says this consumer holds, and was handed while it waited. */
+  readonly onRenewed: (heldCount: number, handedCount: number) => void
   /** Write the bindings of the queues, which an eviction may have taken. */
   readonly declareQueues: () => Promise<void>
   /** Undefined: nobody renews the lease while a task holds up the event loop. */
@@ -58,12 +60,14 @@ const RETRY_MS = 500
 export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { client, keys, consumerId, log } = options
   const held = keys.held(consumerId)
+  const handed = keys.handed(consumerId)
   const stopping = new AbortController()
   const lease: Lease = {
     consumerId,
     leaseMs: options.leaseMs,
     leases: keys.leases,
     held,
+    handed,
     unackedIndex: keys.unackedIndex,
   }
   // Well within both limits, so that one missed round does not cost the lease.
@@ -83,8 +87,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   let timer: NodeJS.Timeout | undefined
 
   const round = async (): Promise<void> => {
-    const { heldCount, wasOver, expired } = await renewLease(client, lease)
-    options.onRenewed(heldCount)
+    const { heldCount, handedCount, wasOver, expired } = await renewLease(client, lease)
+    options.onRenewed(heldCount, handedCount)
     const isLate = performance.now() - renewedAt > 1.5 * everyMs
     renewedAt = performance.now()
     if (wasOver || isLate) patientUntil = renewedAt + everyMs
@@ -130,7 +134,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       await running
       try {
         // Only an empty-handed consumer leaves without a trace: what it still holds is restored by its lease.
-        if ((await client.exists(held)) === 0) await client.zrem(keys.leases, consumerId)
+        if ((await client.exists(held, handed)) === 0) await client.zrem(keys.leases, consumerId)
       } catch (error) {
         log.warn({ err: error, consumer: consumerId }, 'could not give up the lease; it runs out by itself')
       }
@@ -140,6 +144,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
 async function restoreExpired(options: UpkeepOptions, deadConsumer: string): Promise<number> {
   const { client, keys, prioritySteps } = options
+  await recordHanded(options, deadConsumer)
   const tags = await client.smembers(keys.held(deadConsumer))
   const { items, orphans } = await readRecords(options, tags)
   const claim = { kind: 'expired', consumerId: deadConsumer } as const
@@ -147,6 +152,23 @@ async function restoreExpired(options: UpkeepOptions, deadConsumer: string): Pro
   // Tags without a record were acked or restored by others: the script drops them, and with the last the lease.
   if (orphans.length > 0) await putBack(client, keys, prioritySteps, claim, orphans)
   return count
+}
+
+/** What a consumer was handed, and could not record itself, becomes part of what it held at the end of its lease. */
+async function recordHanded({ client, keys, queues }: UpkeepOptions, deadConsumer: string): Promise<void> {
+  const handed = keys.handed(deadConsumer)
+  const count = await client.llen(handed)
+  if (count === 0) return
+  await claimMessages(client, keys, {
+    consumerId: deadConsumer,
+    leaseMs: 0,
+    queues: queues.slice(0, 1),
+    lists: [handed],
+    withParked: false,
+    limit: count,
+    lowShare: 0,
+    maxBytes: Infinity,
+  })
 }
 
 async function sweepOverdue(options: UpkeepOptions): Promise<number> {

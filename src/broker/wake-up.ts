@@ -15,7 +15,10 @@ import type { Subscriber } from './subscriber.js'
  * `POLL_MS` instead. docs/decisions/0001-waiting-for-work.md weighs the alternatives.
  */
 export interface WakeUp {
-  /** Resolves when a list has elements, `timeoutMs` is over or `signal` aborts. */
+  /**
+   * Resolves when a list has elements, `timeoutMs` is over or `signal` aborts. The same array of lists is not looked at
+   * again before something may have changed.
+   */
   wait(lists: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>
   /** End the wait that is under way, or else the next one at once. */
   interrupt(): void
@@ -33,25 +36,27 @@ const SAFETY_POLL_MS = 5000
  */
 export function createWakeUp(client: Redis, subscriber: Subscriber | undefined): WakeUp {
   let wake: (() => void) | undefined
-  let isDirty = false
+  /** Lists that were empty when they were looked at, of whose change the server would have told since. */
+  let watched: { readonly lists: readonly string[]; readonly lookedAt: number } | undefined
+  let changes = 0
   let isInterrupted = false
   let isArmed = false
   let redirectTo: number | undefined
   let mode: 'tracking' | 'polling' = subscriber === undefined ? 'polling' : 'tracking'
 
-  subscriber?.client.on('message', (channel: string) => {
-    if (channel !== INVALIDATIONS) return
-    isDirty = true
+  const noteChange = (): void => {
+    changes++
+    watched = undefined
     wake?.()
+  }
+  subscriber?.client.on('message', (channel: string) => {
+    if (channel === INVALIDATIONS) noteChange()
   })
   // It can be armed again; whoever waits would look once a second only.
-  subscriber?.client.on('ready', () => {
-    isDirty = true
-    wake?.()
-  })
+  subscriber?.client.on('ready', noteChange)
   const disarm = (): void => {
     isArmed = false
-    wake?.()
+    noteChange()
   }
   client.on('close', disarm)
   subscriber?.client.on('close', () => {
@@ -73,6 +78,20 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
     isArmed = redirectTo === id
   }
 
+  const armIfNeeded = async (): Promise<void> => {
+    const isReady = subscriber?.client.status === 'ready' && client.status === 'ready'
+    if (mode === 'polling' || isArmed || !isReady) return
+    try {
+      // One of them may have followed a failover, or a slot of a cluster, before the other.
+      if (isSameServer(client, subscriber.client)) await arm(subscriber)
+      else subscriber.client.disconnect(true)
+    } catch (error) {
+      // A connection that broke is opened again by itself, and its id with it; until then lists are looked at.
+      const isDenied = isRefusal(error) && !isElsewhere(error) && !/client ID/i.test(error.message)
+      if (isDenied) mode = 'polling'
+    }
+  }
+
   const look = async (lists: readonly string[]): Promise<number> => {
     if (lists.length === 0) return 0
     if (mode === 'polling') return client.exists(...lists)
@@ -92,25 +111,20 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
       wake?.()
     },
     async wait(lists, timeoutMs, signal) {
-      isDirty = false
-      const isReady = subscriber?.client.status === 'ready' && client.status === 'ready'
-      if (mode === 'tracking' && !isArmed && isReady) {
-        try {
-          // One of them may have followed a failover, or a slot of a cluster, before the other.
-          if (isSameServer(client, subscriber.client)) await arm(subscriber)
-          else subscriber.client.disconnect(true)
-        } catch (error) {
-          // A connection that broke is opened again by itself, and its id with it; until then lists are looked at.
-          const isDenied = isRefusal(error) && !isElsewhere(error) && !/client ID/i.test(error.message)
-          if (isDenied) mode = 'polling'
-        }
+      if (watched?.lists !== lists || performance.now() - watched.lookedAt >= SAFETY_POLL_MS) {
+        watched = undefined
+        const changesBefore = changes
+        await armIfNeeded()
+        const lookedAt = performance.now()
+        const isEmpty = (await look(lists)) === 0
+        if (!isEmpty || changes !== changesBefore) isInterrupted = true
+        else if (isArmed) watched = { lists, lookedAt }
       }
-      const isEmpty = (await look(lists)) === 0
-      if (isInterrupted || !isEmpty || signal.aborted || isDirty) {
+      if (isInterrupted || signal.aborted) {
         isInterrupted = false
         return
       }
-      const longest = isArmed ? SAFETY_POLL_MS : POLL_MS
+      const longest = watched === undefined ? POLL_MS : watched.lookedAt + SAFETY_POLL_MS - performance.now()
       await new Promise<void>((resolve) => {
         const finish = (): void => {
           clearTimeout(timer)

@@ -101,17 +101,20 @@ function watching({ eventBinding, eventChannels }: Places): Need[] {
 }
 
 function working(at: Places): Need[] {
-  const { lists, parked, held } = at
+  const { lists, parked, held, handed } = at
   const { unacked, unackedIndex, unackedMutex, leases, deadLetters } = at.keys
   const [deadIndex, deadElements, deadInformation] = deadLetters
   const slow = 'idle workers look for work once a second, where they could be told of it'
+  const late = 'idle workers hear of messages a little later, and all of them of each'
   return [
-    ...scripts([unacked, unackedIndex, held, leases, ...deadLetters, ...parked, ...lists]),
+    ...scripts([unacked, unackedIndex, held, handed, leases, ...deadLetters, ...parked, ...lists]),
     { command: 'TIME' },
-    ...each('LRANGE', lists, ['0', '0']),
-    ...each('LTRIM', lists, ['0', '-1']),
+    ...each('LRANGE', [...lists, handed], ['0', '0']),
+    ...each('LTRIM', [...lists, handed], ['0', '-1']),
+    ...each('LLEN', [...lists, handed]),
+    ...each('LREM', [handed], ['1', '']),
     ...each('RPUSH', lists, ['']),
-    ...each('EXISTS', [...lists, held]),
+    ...each('EXISTS', [...lists, held, handed]),
     ...each('HSET', [unacked, deadElements, deadInformation], ['', '']),
     ...each('HGET', [unacked], ['']),
     ...each('HMGET', [unacked], ['']),
@@ -132,6 +135,13 @@ function working(at: Places): Need[] {
     ...each('GET', [unackedMutex]),
     ...each('DEL', [unackedMutex]),
     ...scripts([unackedMutex]),
+    ...lists.map((list) => ({
+      command: 'BLMOVE',
+      keys: [list, handed],
+      after: ['RIGHT', 'LEFT', '0'],
+      without: late,
+    })),
+    { command: 'CLIENT UNBLOCK', after: ['0'], without: late },
     { command: 'CLIENT ID', without: slow },
     { command: 'CLIENT TRACKING', after: ['OFF'], without: slow },
     { command: 'CLIENT CACHING', after: ['YES'], without: slow },

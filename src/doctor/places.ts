@@ -13,6 +13,7 @@ export interface Places {
   readonly bindings: readonly string[]
   readonly parked: readonly string[]
   readonly held: string
+  readonly handed: string
   /** Bindings of those who listen to events, and the events' channels. */
   readonly eventBinding: string
   readonly eventChannels: string
@@ -89,6 +90,7 @@ function places(
     bindings: queues.map((queue) => keys.binding(queue)),
     parked: queues.map((queue) => keys.parked(queue)),
     held: keys.held(any),
+    handed: keys.handed(any),
     eventBinding: keys.binding(eventExchange),
     eventChannels: keys.channel(eventExchange, '*'),
     controlBinding: keys.binding(requests),

@@ -69,6 +69,18 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
     return { ...found, bytes, isShort: !isFull }
   }
 
+  /** Resolves when there is something to claim; what is handed over meanwhile is taken in. */
+  const waitForWork = async (dueMs: number): Promise<void> => {
+    const dueAt = performance.now() + dueMs
+    const hasRoom = (): boolean => held() < prefetch.limit() && heldBytes() < maxBytes
+    while (!signal.aborted && hasRoom()) {
+      const handedOver = await consumer.waitForWork(dueAt - performance.now(), signal)
+      if (handedOver === undefined) return
+      parts.onDelivery(handedOver.delivery)
+      if (!handedOver.isAlone) return
+    }
+  }
+
   const step = async (): Promise<void> => {
     const free = prefetch.limit() - held()
     const freeBytes = maxBytes - heldBytes()
@@ -93,7 +105,7 @@ export function createConsumption(parts: ConsumptionParts): Consumption {
     const handedAt = performance.now()
     for (const delivery of deliveries) parts.onDelivery(delivery)
     prefetch.handedOver(deliveries.length, performance.now() - handedAt)
-    if (isShort && !signal.aborted) await consumer.waitForWork(nextDueMs ?? FOREVER_MS, signal)
+    if (isShort) await waitForWork(nextDueMs ?? FOREVER_MS)
   }
 
   /** Repeat an action until `isDone`, with pauses that grow while it fails. */

@@ -169,8 +169,7 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
         onRecorded?.()
       }
       settling++
-      const ack = delivery.tag
-      settler.add({ results, parts: chordParts, message, frees: frees(delivery), ack, onSettled })
+      settler.add({ results, parts: chordParts, message, frees: frees(delivery), ack: delivery, onSettled })
       ended++
       claimed--
       onRoom?.()
@@ -183,7 +182,7 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
         settler.add({ results, parts: chordParts, message, frees: frees(delivery), onSettled: resolve })
       }),
     async acknowledge(delivery) {
-      await new Promise<void>((resolve) => settler.add({ ack: delivery.tag, onSettled: resolve }))
+      await new Promise<void>((resolve) => settler.add({ ack: delivery, onSettled: resolve }))
       acknowledgedRunning++
       letGo(delivery)
     },

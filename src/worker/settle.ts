@@ -3,7 +3,7 @@ import { isPassing } from './until-sent.js'
 import { persist } from './persist.js'
 import type { Clock } from '../clock.js'
 import type { ChordStanding } from '../results/chords.js'
-import type { Consumer } from '../broker/broker.js'
+import type { Consumer, Delivery } from '../broker/broker.js'
 import type { Log } from '../log.js'
 import { ResultBackendFullError, ResultRefusedError } from '../results/errors.js'
 import { byteLength } from './request.js'
@@ -19,8 +19,8 @@ export interface Settlement {
   readonly parts?: readonly PendingPart[] | undefined
   /** Of the results' task: for telling its failure, should one of them be refused. */
   readonly message?: TaskMessage | undefined
-  /** Delivery tag to acknowledge after the result is stored; undefined leaves the message held. */
-  readonly ack?: string | undefined
+  /** What to acknowledge after the result is stored; undefined leaves the message held. */
+  readonly ack?: Delivery | undefined
   /** Bytes that the message's acknowledgement frees on the server that also keeps the results. @default 0 */
   readonly frees?: number | undefined
   /** Called when all of it is recorded. */
@@ -77,15 +77,19 @@ export function createSettler(parts: {
   const persistence = { clock, log, signal: abandoned.signal }
   /** Chords that are being completed, for whose last parts the messages are held. */
   const completing = new Set<Promise<void>>()
+  /** Settles when all that was acknowledged so far is; never rejects. */
+  let acknowledging: Promise<void> = Promise.resolve()
   let gathering: Settlement[] = []
   let recording: Promise<void> | undefined
 
   /** Resolves with what could not be recorded yet. */
   const record = async (batch: readonly Settlement[], failures: number): Promise<Attempt> => {
     const attempt = await store(batch, failures)
-    if (attempt.stored.length > 0) {
-      const { stored } = attempt
-      await acknowledge(stored.some(hasParts) ? await tellChords(stored) : stored)
+    const { stored } = attempt
+    if (stored.length > 0) {
+      const paid = stored.some(hasParts) ? await tellChords(stored) : stored
+      // In order, while the next results are on their way.
+      acknowledging = acknowledging.then(() => acknowledge(paid))
     }
     return attempt
   }
@@ -192,9 +196,9 @@ export function createSettler(parts: {
   }
 
   const acknowledge = async (some: readonly Settlement[]): Promise<void> => {
-    const tags = some.flatMap(({ ack }) => ack ?? [])
-    if (tags.length > 0) {
-      await persist('acknowledge', () => consumer.ack(tags), persistence)
+    const deliveries = some.flatMap(({ ack }) => ack ?? [])
+    if (deliveries.length > 0) {
+      await persist('acknowledge', () => consumer.ack(deliveries), persistence)
     }
     if (abandoned.signal.aborted) return
     for (const { onSettled } of some) onSettled?.()
@@ -230,6 +234,7 @@ export function createSettler(parts: {
       while (recording !== undefined || completing.size > 0) {
         await Promise.all([recording, ...completing])
       }
+      await acknowledging
     },
     abandon() {
       abandoned.abort()

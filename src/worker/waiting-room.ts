@@ -38,14 +38,14 @@ export interface WaitingRoomParts {
 
 export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
   const { slots, consumer, persistence, start } = parts
-  const waiting = new Map<string, Request>()
+  const waiting = new Map<Delivery, Request>()
   /** The latest task whose beginning is being noted. */
   let noting: Promise<unknown> = Promise.resolve()
   /** Settles when the next one may begin. */
   let lastSuspect: Promise<unknown> = Promise.resolve()
 
-  /** Handed back meanwhile where it does not; it may even have come again under the same tag. */
-  const isWaiting = (delivery: Delivery): boolean => waiting.get(delivery.tag)?.delivery === delivery
+  /** Handed back meanwhile where it does not; it may even have come again under the same tag, as another delivery. */
+  const isWaiting = (delivery: Delivery): boolean => waiting.has(delivery)
 
   /**
    * Suspects begin one after the other, so that the culprit does not take the others along to the limit.
@@ -85,7 +85,7 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
       () => isWaiting(delivery),
     )
     if (noted === undefined || !isWaiting(delivery)) return false
-    waiting.delete(delivery.tag)
+    waiting.delete(delivery)
     if (!noted.value) parts.onLost(delivery)
     return noted.value
   }
@@ -96,11 +96,11 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
     },
     enter(request, { isNoted, isSuspect }) {
       const { delivery } = request
-      waiting.set(delivery.tag, request)
+      waiting.set(delivery, request)
       const work = (): void | Promise<void> => {
         if (!isWaiting(delivery)) return
         if (isNoted) return startNoted(request)
-        waiting.delete(delivery.tag)
+        waiting.delete(delivery)
         return start(request)
       }
       if (isSuspect) submitAlone(request, work)
@@ -108,9 +108,8 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
     },
     waiting: () => [...waiting.values()],
     takeLast(count) {
-      const last = count > 0 ? [...waiting.values()].slice(-count) : []
-      const deliveries = last.map(({ delivery }) => delivery)
-      for (const { tag } of deliveries) waiting.delete(tag)
+      const deliveries = count > 0 ? [...waiting.keys()].slice(-count) : []
+      for (const delivery of deliveries) waiting.delete(delivery)
       return deliveries
     },
   }

@@ -24,7 +24,7 @@ async function accepted(redis: Redis): Promise<number> {
   return Number(/total_connections_received:(\d+)/.exec(await redis.info('stats'))?.[1])
 }
 
-it(`row 16: ${WORKERS} workers have four connections each, and come through a failover without a storm`, async () => {
+it(`row 16: ${WORKERS} workers have five connections each, and come through a failover without a storm`, async () => {
   const { url, transportOptions, clients, primary } = await startSentinelSite()
   const settings = {
     brokerTransportOptions: transportOptions,
@@ -42,6 +42,7 @@ it(`row 16: ${WORKERS} workers have four connections each, and come through a fa
   await eventually(async () => {
     expect(await purposes(clients.primary)).toEqual({
       broker: WORKERS,
+      'hand-over': WORKERS,
       results: WORKERS,
       'wake-up': WORKERS,
     })

@@ -3,11 +3,13 @@
 -- KEYS[1]  leases         zset: consumer id -> end of its lease, Unix seconds
 -- KEYS[2]  held           set of the delivery tags that this consumer holds
 -- KEYS[3]  unacked_index  zset: delivery tag -> time
+-- KEYS[4]  handed         list of the messages it was handed while it waited, and has not recorded as unacked
 -- ARGV[1]  consumer id
 -- ARGV[2]  length of the lease, seconds
 --
--- Returns {how many messages are held, 1 where this consumer's own lease was over, {ids of consumers whose lease is
--- over}}: the caller compares the first with what it knows of, and puts back what the others held.
+-- Returns {how many messages are held, how many were handed over, 1 where this consumer's own lease was over, {ids of
+-- consumers whose lease is over}}: the caller compares the first two with what it knows of, and puts back what the others
+-- held.
 -- Cost: O(H log M) for H held messages, bounded by the prefetch count.
 -- Scores are refreshed with XX: a tag that was acked or restored meanwhile must not come back.
 
@@ -29,4 +31,4 @@ for first = 1, #held, 1000 do
   end
   redis.call('ZADD', KEYS[3], 'XX', unpack(scores))
 end
-return { #held, was_over, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now) }
+return { #held, redis.call('LLEN', KEYS[4]), was_over, redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now) }

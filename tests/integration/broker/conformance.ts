@@ -169,7 +169,7 @@ export function describeBroker(makeBroker: MakeBroker): void {
     const { deliveries } = await consumer.claim(3)
     expect(deliveries.map(taskOf)).toEqual(['a', 'b', 'c'])
     expect(new Set(deliveries.map(({ tag }) => tag)).size).toBe(3)
-    await consumer.ack([deliveries[0]?.tag ?? ''])
+    await consumer.ack(deliveries.slice(0, 1))
     await consumer.release(deliveries.slice(1))
     expect((await consumer.claim(3)).deliveries.map(taskOf)).toEqual(['b', 'c'])
   })
@@ -277,7 +277,7 @@ export function describeBroker(makeBroker: MakeBroker): void {
     await send(broker, 'q', 'a')
     const consumer = await startConsumer(broker, 'q')
     const delivery = await claimOne(consumer)
-    await consumer.ack([delivery.tag])
+    await consumer.ack([delivery])
     await consumer.release([delivery])
     expect(await broker.queueLength('q')).toBe(0)
     expect((await consumer.claim(1)).deliveries).toEqual([])
@@ -330,7 +330,7 @@ export function describeBroker(makeBroker: MakeBroker): void {
     await one.park(delivery, new Date(Date.now() - 1))
     const due = await claimOne(two)
     expect(taskOf(due)).toBe('a')
-    await one.ack([delivery.tag])
+    await one.ack([delivery])
     await two.requeue(due)
     expect(await broker.queueLength('q')).toBe(1)
   })
@@ -346,10 +346,11 @@ export function describeBroker(makeBroker: MakeBroker): void {
       const start = performance.now()
       const waiting = consumer.waitForWork(60_000, NEVER)
       await send(broker, queue, 'a', priority)
-      await waiting
+      const handover = await waiting
       expect(performance.now() - start).toBeLessThan(4000)
-      const delivery = await claimOne(consumer)
-      await consumer.ack([delivery.tag])
+      const delivery = handover?.delivery ?? (await claimOne(consumer))
+      expect(delivery).toMatchObject({ queue })
+      await consumer.ack([delivery])
     }
   })
 
@@ -413,7 +414,7 @@ export function describeBroker(makeBroker: MakeBroker): void {
     const consumer = await startConsumer(broker, 'q')
     const delivery = await claimOne(consumer)
     expect(await consumer.begin(delivery)).toBe(true)
-    await consumer.ack([delivery.tag])
+    await consumer.ack([delivery])
     expect(await consumer.begin(delivery)).toBe(false)
   })
 

@@ -39,7 +39,7 @@ it('takes over what a claim got that was executed after it was given up', async 
     return deliveries
   })
   expect(recovered.map(taskOf)).toEqual(['b'])
-  await consumer.ack([...known, ...recovered].map(({ tag }) => tag))
+  await consumer.ack([...known, ...recovered])
   expect(await redisClient(url).exists('unacked', 'unacked_index', 'lovage.held.worker')).toBe(0)
 })
 
@@ -68,5 +68,5 @@ it('leaves a message that it requeued, and claimed again, to the new delivery', 
 
   expect(second?.tag).toBe(first.tag)
   expect(await broker.queueLength('q')).toBe(0)
-  await consumer.ack([first.tag])
+  await consumer.ack([first])
 })

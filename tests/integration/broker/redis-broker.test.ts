@@ -69,7 +69,7 @@ describe('Redis broker', () => {
       const score = Number(await redis.zscore(`${prefix}unacked_index`, tag))
       const [seconds] = await redis.time()
       expect(Math.abs(Number(seconds) - score)).toBeLessThan(5)
-      await consumer.ack([tag])
+      await consumer.ack(deliveries)
       expect(await redis.exists(`${prefix}unacked`, `${prefix}unacked_index`)).toBe(0)
     })
 
@@ -347,9 +347,9 @@ describe('Redis broker', () => {
       await vi.waitFor(async () => expect(await broker.queueLength('q')).toBe(1), WITHIN)
       const again = await consumer.claim(1)
       expect(again.deliveries[0]?.tag).toBe(deliveries[0]?.tag)
-      await hanging.ack([deliveries[0]?.tag ?? ''])
+      await hanging.ack(deliveries)
       expect(await redis.hlen(`${slow.prefix}unacked`)).toBe(1)
-      await consumer.ack([deliveries[0]?.tag ?? ''])
+      await consumer.ack(again.deliveries)
       expect(await redis.hlen(`${slow.prefix}unacked`)).toBe(0)
     })
 

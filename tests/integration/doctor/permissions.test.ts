@@ -32,7 +32,7 @@ describe('row 38: the user of the URL', () => {
     expect((await diagnose(url)).permissions).toMatchObject({
       status: 'ok',
       found: expect.stringMatching(
-        /has all for producer, beat, api, operator; not for worker: LTRIM celery and 3 more keys and 1 more command$/,
+        /has all for producer, beat, api, operator; not for worker: LTRIM celery and 4 more keys and 1 more command$/,
       ) as string,
     })
   })

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { createSettler, type Settlement, type Settler } from '../../../src/worker/settle.js'
 import { ResultBackendFullError, ResultRefusedError } from '../../../src/results/errors.js'
 import { silentLog } from '../../../src/log.js'
-import type { Consumer } from '../../../src/broker/broker.js'
+import type { Consumer, Delivery } from '../../../src/broker/broker.js'
 import type { ResultBackend, StoredResult, StoreOptions } from '../../../src/results/result-backend.js'
 import type { TaskMessage } from '../../../src/serialization/task-message.js'
 
@@ -35,7 +35,8 @@ function openDesk(refuse: Refuse): Desk {
     ping: () => Promise.resolve(1),
   } as Partial<ResultBackend> as ResultBackend
   const consumer = {
-    ack: (tags: readonly string[]) => Promise.resolve(void acked.push(...tags)),
+    ack: (deliveries: readonly Delivery[]) =>
+      Promise.resolve(void acked.push(...deliveries.map(({ tag }) => tag))),
   } as Partial<Consumer> as Consumer
   const settler = createSettler({
     backend,
@@ -58,7 +59,12 @@ function openDesk(refuse: Refuse): Desk {
 const result = (taskId: string, text: string): StoredResult => ({ taskId, text, expiresSeconds: 1 })
 
 function ends(id: string, text = 'fine', frees = 0): Settlement {
-  return { results: [result(id, text)], message: { id } as TaskMessage, ack: id, frees }
+  return {
+    results: [result(id, text)],
+    message: { id } as TaskMessage,
+    ack: { tag: id, queue: 'q', envelope: '{}', isDue: false },
+    frees,
+  }
 }
 
 const isBad = ({ text }: StoredResult): boolean => text === 'bad'
