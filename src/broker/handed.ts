@@ -31,7 +31,7 @@ export interface Handed {
   takeRest(): Claim | undefined
 }
 
-const RECORD_AFTER_MS = 10
+const RECORD_AFTER_MS = 5
 /** There are one or two, unless replies were lost. */
 const MOST = 100
 

@@ -86,6 +86,9 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     return watched.lists
   }
 
+  /** Settles when the wait has ended that ran beside the one in which a message was handed over. */
+  let left: Promise<void> | undefined
+
   /** Find what was handed over, and accepted by nobody. */
   const collect = (): Promise<void> =>
     handed.collect().catch((error: unknown) => {
@@ -177,6 +180,7 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
     },
 
     async waitForWork(timeoutMs, signal) {
+      await left
       const { queues } = order
       if (!handOver.isReady() || queues.length === 0) {
         await wakeUp.wait(
@@ -200,7 +204,10 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       woken.catch(() => undefined)
       const answer = await asking.answer
       const isAlone = !isWoken && answer?.hasMore === false
-      if (!isWoken) wakeUp.interrupt()
+      if (!isWoken) {
+        left = woken.catch(() => undefined)
+        wakeUp.leave()
+      }
       if (answer === undefined) {
         await woken
         return undefined

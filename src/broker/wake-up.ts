@@ -22,6 +22,8 @@ export interface WakeUp {
   wait(lists: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>
   /** End the wait that is under way, or else the next one at once. */
   interrupt(): void
+  /** End the wait that is under way, of which nobody wants to know any more. An interruption is left to the next one. */
+  leave(): void
 }
 
 const INVALIDATIONS = '__redis__:invalidate'
@@ -40,6 +42,7 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
   let watched: { readonly lists: readonly string[]; readonly lookedAt: number } | undefined
   let changes = 0
   let isInterrupted = false
+  let isLeft = false
   let isArmed = false
   let redirectTo: number | undefined
   let mode: 'tracking' | 'polling' = subscriber === undefined ? 'polling' : 'tracking'
@@ -110,7 +113,12 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
       isInterrupted = true
       wake?.()
     },
+    leave() {
+      isLeft = true
+      wake?.()
+    },
     async wait(lists, timeoutMs, signal) {
+      isLeft = false
       if (watched?.lists !== lists || performance.now() - watched.lookedAt >= SAFETY_POLL_MS) {
         watched = undefined
         const changesBefore = changes
@@ -120,8 +128,8 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
         if (!isEmpty || changes !== changesBefore) isInterrupted = true
         else if (isArmed) watched = { lists, lookedAt }
       }
-      if (isInterrupted || signal.aborted) {
-        isInterrupted = false
+      if (isLeft || isInterrupted || signal.aborted) {
+        if (!isLeft) isInterrupted = false
         return
       }
       const longest = watched === undefined ? POLL_MS : watched.lookedAt + SAFETY_POLL_MS - performance.now()
@@ -130,7 +138,7 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
           clearTimeout(timer)
           signal.removeEventListener('abort', finish)
           wake = undefined
-          isInterrupted = false
+          if (!isLeft) isInterrupted = false
           resolve()
         }
         const timer = setTimeout(finish, Math.max(0, Math.min(timeoutMs, longest)))

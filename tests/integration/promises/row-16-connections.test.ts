@@ -24,12 +24,12 @@ describe('row 16: connections', () => {
     await eventually(async () => (await redis.pubsub('CHANNELS', 'celery-task-meta-*')).length === 50)
     await expectConnections(['broker', 'result-waits', 'results'])
 
-    // A worker: one more for commands, one for wake-ups, one for results.
+    // A worker: one more for commands, one for wake-ups, one for messages handed over, one for results.
     const app = testApp(url)
     app.task('echo', (i: number) => i)
     await using worker = await app.startWorker({ queues: ['celery', 'a', 'b', 'c'] })
     expect(await Promise.all(waits)).toHaveLength(50)
-    const all = ['broker', 'broker', 'result-waits', 'results', 'results', 'wake-up']
+    const all = ['broker', 'broker', 'hand-over', 'result-waits', 'results', 'results', 'wake-up']
     await expectConnections(all)
 
     for (let round = 0; round < 5; round++) {

@@ -370,7 +370,15 @@ describe('worker on Redis', () => {
     ] as const) {
       const globalKeyprefix = `${randomUUID()}:`
       const app = makeApp('redis', { taskAcksLate, brokerTransportOptions: { globalKeyprefix } })
-      const held = app.task('look', () => redis.hlen(`${globalKeyprefix}unacked`))
+      const held = app.task('look', async () => {
+        // It is in one of both, so they are looked at in one step.
+        const looks = redis
+          .multi()
+          .keys(`${globalKeyprefix}lovage.handed.*`)
+          .hlen(`${globalKeyprefix}unacked`)
+        const [[, handedOver] = [], [, unacked] = []] = (await looks.exec()) ?? []
+        return (handedOver as string[]).length + Number(unacked)
+      })
       const worker = await startWorker(app)
       expect(await (await held.delay()).get(GET)).toBe(heldWhileRunning)
       await worker.stop()
