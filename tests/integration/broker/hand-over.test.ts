@@ -191,8 +191,13 @@ describe('what was handed over', () => {
         taken.push(...found)
       }
     })()
-    await untilAsking(site.redis, 1)
-    proxy.pause()
+    await vi.waitFor(async () => {
+      proxy.resume()
+      await untilAsking(site.redis, 1)
+      proxy.pause()
+      // It may have been about to ask anew.
+      expect(await asking(site.redis)).toBe(1)
+    }, WITHIN)
     await site.redis.lpush('q', envelopeFor('q', 'a'))
     expect(await site.redis.llen(`lovage.handed.${await consumerId(site.redis)}`)).toBe(1)
     proxy.cut()
