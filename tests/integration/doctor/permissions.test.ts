@@ -21,11 +21,11 @@ describe('row 38: the user of the URL', () => {
   })
 
   it('lacks commands: the fault names them for the role that was meant', async () => {
-    const url = await withUser(...EVERYWHERE, '+@all', '-ltrim', '-zadd')
+    const url = await withUser(...EVERYWHERE, '+@all', '-ltrim', '-zrevrangebyscore')
     expect((await diagnose(url, {}, { role: 'worker' })).permissions).toMatchObject({
       status: 'fault',
       found: expect.stringMatching(
-        /user shop is not enough for worker: it may not .*LTRIM celery.*ZADD unacked_index/,
+        /user shop is not enough for worker: it may not .*LTRIM celery.*ZREVRANGEBYSCORE unacked_index/,
       ) as string,
       advice: expect.stringContaining('ACL SETUSER') as string,
     })
