@@ -282,7 +282,12 @@ export class Celery {
   }
 
   get backend(): ResultBackend {
-    return (this.#backend ??= createBackend(this.settings, this.log, this.#failoverNews))
+    return (this.#backend ??= {
+      ...createBackend(this.settings, this.log, this.#failoverNews),
+      revokeTasks: async (ids, options) => {
+        await this.control.revoke(ids, options)
+      },
+    })
   }
 
   /**

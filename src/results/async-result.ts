@@ -4,6 +4,7 @@ import { isReady } from '../serialization/states.js'
 import { readResultTuple, type ResultTuple } from '../serialization/result-tuple.js'
 import { taskErrorFrom } from '../serialization/python-errors.js'
 import { GroupNotFoundError, ResultTimeoutError } from './errors.js'
+import { revokerOf, type RevokeTasksOptions } from './revoking.js'
 import { waitTimeoutMs, type GetOptions } from './get-options.js'
 import { GroupResult } from './group-result.js'
 import { failureBefore } from './parents.js'
@@ -140,6 +141,15 @@ export class AsyncResult<Result = unknown> implements AsyncIterable<ResultMeta> 
   /** How results refer to it (wire protocol, section 10.2). */
   asTuple(): ResultTuple {
     return [[this.id, this.parent?.asTuple() ?? null], null]
+  }
+
+  /**
+   * Have it not run; see `Control.revoke`. Without `terminate`, one that runs goes on.
+   *
+   * @throws PublishError, InvalidArgumentError where no app stands behind the result.
+   */
+  async revoke(options?: RevokeTasksOptions): Promise<void> {
+    await revokerOf(this.#backend)([this.id], options)
   }
 
   /** Forget its result and, as in Celery, those of its parents. */

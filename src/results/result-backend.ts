@@ -1,3 +1,4 @@
+import type { RevokeTasks } from './revoking.js'
 import type { ResultMeta } from '../serialization/result-meta.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { Chords } from './chords.js'
@@ -54,6 +55,8 @@ export interface ResultBackend {
   restoreGroup(groupId: string): Promise<ResultTuple | undefined>
   deleteGroup(groupId: string): Promise<void>
   readonly chords: Chords
+  /** Of the app whose results these are; undefined where there is none. */
+  readonly revokeTasks?: RevokeTasks
   ping(timeoutMs: number): Promise<number>
   close(): Promise<void>
 }

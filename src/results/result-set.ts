@@ -1,3 +1,4 @@
+import { revokerOf, type RevokeTasksOptions } from './revoking.js'
 import { refuseInsideTask } from './running-task.js'
 import { asCompleted, joinAll, tasksIn, type ResultNode } from './joining.js'
 import { DEFAULT_GET_TIMEOUT_MS, waitTimeoutMs, type GetOptions } from './get-options.js'
@@ -72,6 +73,16 @@ export class ResultSet<Results extends readonly unknown[] = unknown[]> implement
   /** The same as {@link join}. */
   get(options?: GetOptions): Promise<Results> {
     return this.join(options)
+  }
+
+  /** Have its tasks not run; see `Control.revoke`. @throws as `AsyncResult.revoke` does */
+  async revoke(options?: RevokeTasksOptions): Promise<void> {
+    const tasks = await tasksIn(await this.children())
+    if (tasks.length === 0) return
+    await revokerOf(this.backend)(
+      tasks.map(({ id }) => id),
+      options,
+    )
   }
 
   /** Forget the results of all its tasks. */

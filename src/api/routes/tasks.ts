@@ -8,6 +8,7 @@ import {
   sendOptions,
   taskCall,
   taskId,
+  taskRevoked,
   taskSent,
   type TaskCall,
 } from '../schemas/task-call.js'
@@ -26,6 +27,7 @@ export interface TaskRouteParts {
 const LONGEST_WAIT_SECONDS = 60
 
 export function addTaskRoutes(server: ApiServer, { app, checkAllowed, closing }: TaskRouteParts): void {
+  addRevocation(server, app)
   server.route({
     method: 'POST',
     url: '/api/tasks/:name',
@@ -74,6 +76,29 @@ export function addTaskRoutes(server: ApiServer, { app, checkAllowed, closing }:
         signal: AbortSignal.any([gone.signal, closing]),
       })
       return describeTask(id, meta)
+    },
+  })
+}
+
+function addRevocation(server: ApiServer, app: Celery): void {
+  server.route({
+    method: 'DELETE',
+    url: '/api/tasks/:id',
+    schema: {
+      summary: 'Revoke a task',
+      description:
+        'It does not run any more, whichever worker has it. One that runs already goes on unless `terminate` says so.',
+      tags: ['tasks'],
+      params: z.object({ id: taskId }),
+      querystring: z.strictObject({
+        terminate: z.enum(['true', 'false']).default('false').describe('End it where it runs.'),
+      }),
+      response: { 202: taskRevoked, ...errorAnswers(400, 503) },
+    },
+    async handler(request, reply) {
+      const { id } = request.params
+      await app.control.revoke(id, { terminate: request.query.terminate === 'true' })
+      return reply.code(202).send({ task_id: id, status_url: `/api/tasks/${id}` })
     },
   })
 }

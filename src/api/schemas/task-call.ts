@@ -151,6 +151,13 @@ function asList<T>(value: T | readonly T[] | undefined): readonly T[] {
   return Array.isArray(value) ? (value as readonly T[]) : [value as T]
 }
 
+export const taskRevoked = z
+  .object({
+    task_id: z.string(),
+    status_url: z.string().describe('Where to ask what became of it.'),
+  })
+  .meta({ id: 'TaskRevoked' })
+
 export const taskSent = z
   .object({
     task_id: z.string(),

@@ -17,7 +17,7 @@ describe('an error', () => {
   })
 
   it.each([
-    ['PUT', '/api/tasks/t', ['GET', 'HEAD', 'POST']],
+    ['PUT', '/api/tasks/t', ['DELETE', 'GET', 'HEAD', 'POST']],
     ['DELETE', '/healthz', ['GET', 'HEAD']],
     ['GET', '/api/reports', ['POST']],
     ['OPTIONS', '/api/reports/r/download', ['GET', 'HEAD']],

@@ -373,3 +373,19 @@ describe('GET /api/tasks/{id}/events', () => {
     expect(body.match(/^event: .*$/gm)).toEqual(['event: state', 'event: end'])
   })
 })
+
+describe('DELETE /api/tasks/{id}', () => {
+  it('revokes the task, and says where to look', async () => {
+    const { server, app } = await apiForTests({ register: add })
+    await using worker = await app.startWorker({ hostname: 'w@here' })
+    const answer = await server.inject({ method: 'DELETE', url: '/api/tasks/t-1?terminate=true' })
+    expect(answer.statusCode).toBe(202)
+    expect(answer.json()).toEqual({ task_id: 't-1', status_url: '/api/tasks/t-1' })
+    await vi.waitFor(async () => {
+      expect(await app.control.inspect().revoked()).toEqual({ [worker.hostname]: ['t-1'] })
+    })
+    expect(
+      (await server.inject({ method: 'DELETE', url: '/api/tasks/t-1?terminate=maybe' })).statusCode,
+    ).toBe(400)
+  })
+})
