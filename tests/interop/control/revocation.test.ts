@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest'
+import { atTestEnd } from '../../support/at-test-end.js'
+import { celeryGenerations } from '../../support/celery-generations.js'
+import { startPythonClient } from '../../support/python-client.js'
+import { startPythonWorker } from '../../support/python-worker.js'
+import { redisClient, startRedis } from '../../support/redis-server.js'
+import { testApp } from '../../support/test-app.js'
+import { eventually } from '../../support/eventually.js'
+
+const TIMEOUT = 20_000
+
+describe.each(celeryGenerations)('revocation and $name', ({ python }) => {
+  it('row 25: is shared by mingle, both ways', async () => {
+    const { url } = await startRedis()
+    const app = testApp(url)
+    const first = await startPythonWorker({ broker: url, python, pool: 'solo', chatty: true })
+    await using client = startPythonClient({ broker: url, python })
+    await client.evaluate('app.control.revoke("told to Python", reply=True, timeout=10)')
+    // Lovage's workers have it from no other place.
+    expect(await redisClient(url).exists('lovage.revoked')).toBe(0)
+    const worker = await app.startWorker({ hostname: 'lovage@interop' })
+    atTestEnd(() => worker.stop())
+    const revokedBy = async (node: string): Promise<unknown> =>
+      (await app.control.inspect({ destination: node, timeout: 2000 }).revoked())[node]
+    expect(await revokedBy(worker.hostname)).toEqual(['told to Python'])
+
+    await first.stop()
+    await app.control.revoke('told to Lovage', {
+      reply: true,
+      destination: worker.hostname,
+      timeout: TIMEOUT,
+    })
+    const second = await startPythonWorker({ broker: url, python, pool: 'solo', chatty: true })
+    // It says that it is ready a moment before it hears anything.
+    const known = await eventually(() => revokedBy(second.nodeName), { timeoutMs: TIMEOUT })
+    expect(new Set(known as string[])).toEqual(new Set(['told to Python', 'told to Lovage']))
+    expect(second.log()).not.toMatch(/Traceback/)
+  })
+
+  it('row 25: Python revokes and terminates tasks of a Lovage worker', async () => {
+    const { url } = await startRedis()
+    const app = testApp(url)
+    const seen: string[] = []
+    app.task('pytasks.hold', { bind: true }, async (task, key: string) => {
+      seen.push(key)
+      await new Promise((resolve) => task.signal.addEventListener('abort', resolve))
+    })
+    const worker = await app.startWorker({
+      hostname: 'lovage@interop',
+      concurrency: 1,
+      prefetchMultiplier: 2,
+    })
+    atTestEnd(() => worker.stop())
+    await using client = startPythonClient({ broker: url, python })
+    const running = await client.send('pytasks.hold', { args: ['running'] })
+    await eventually(() => seen.length === 1)
+    const waiting = await client.send('pytasks.hold', { args: ['waiting'] })
+    await client.evaluate(`app.control.revoke(${JSON.stringify(waiting)})`)
+    await client.evaluate(`app.control.revoke(${JSON.stringify(running)}, terminate=True, signal='SIGKILL')`)
+    for (const id of [running, waiting]) {
+      await expect(client.get(id, 20)).rejects.toMatchObject({ type: 'TaskRevokedError' })
+    }
+    await eventually(async () => (await redisClient(url).hlen('unacked')) === 0)
+    expect(seen).toEqual(['running'])
+  })
+})
