@@ -16,7 +16,7 @@ const PROBE = 'import celery, cryptography, kombu, redis, msgpack, yaml; print(c
 
 /** The same for the monitors, of which each test starts the one that it is about. */
 const MONITORS_PROBE =
-  'import celery, flower, kombu.transport.redis, msgpack, yaml; print(celery.__version__)'
+  'import celery, flower, kombu.transport.redis, msgpack, src.cli, yaml; print(celery.__version__)'
 
 /** A Python interpreter that can import Celery, and which Celery that is. */
 interface CeleryPython {

@@ -24,15 +24,15 @@ function unmetRequirement(project: string | undefined, file: string): string | u
   const { TEST_WITHOUT_CELERY, TEST_WITHOUT_MONITORS, TEST_WITHOUT_REDIS_SERVER, MONITORS_PYTHON } =
     process.env
   if (project === 'interop' && TEST_WITHOUT_CELERY !== undefined) return TEST_WITHOUT_CELERY
-  if (MONITORS_PYTHON === undefined && startsFlower(file))
+  if (MONITORS_PYTHON === undefined && startsMonitor(file))
     return TEST_WITHOUT_MONITORS ?? 'MONITORS_PYTHON is not set'
   if (TEST_WITHOUT_REDIS_SERVER !== undefined && startsServers(file)) return TEST_WITHOUT_REDIS_SERVER
   return undefined
 }
 
-/** The same for Flower. */
-function startsFlower(file: string): boolean {
-  return /from '[^']*\/support\/flower\.js'/.test(readFileSync(file, 'utf8'))
+/** The same for monitors. */
+function startsMonitor(file: string): boolean {
+  return /from '[^']*\/support\/(?:flower|celery-exporter)\.js'/.test(readFileSync(file, 'utf8'))
 }
 
 /** Whether a test file says, by what it imports, that it starts Redis servers of its own. */
