@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
@@ -264,6 +265,7 @@ describe('waiting to be handed a message', () => {
       Array.from({ length: 50 }, async () => startConsumer(await site.openBroker(), 'q')),
     )
     const stop = new AbortController()
+    setMaxListeners(50, stop.signal)
     const handovers: Handover[] = []
     const waiting = fifty.map(async (consumer) => {
       while (!stop.signal.aborted) {
