@@ -94,12 +94,15 @@ export const NO_REPLY = Symbol('no reply')
 function revoke(args: Arguments, node: ControlledNode, terminates: boolean): unknown {
   const ids = [...new Set(textsIn(args, 'task_id'))]
   const signal = terminates ? signalIn(args) : undefined
-  node.revocation.revoke(ids.map((id) => ({ id })))
+  const ended = signal === undefined ? [] : ids.filter((id) => node.terminate(id, signal))
+  node.revocation.revoke(
+    ids.map((id) => ({ id })),
+    { ended },
+  )
   if (signal === undefined) {
     node.log.info({ taskIds: ids }, 'Tasks flagged as revoked')
     return ok(`tasks ${ids.join(', ')} flagged as revoked`)
   }
-  const ended = ids.filter((id) => node.terminate(id, signal))
   if (ended.length === 0) return ok('terminate: tasks unknown')
   node.log.info({ taskIds: ended, signal }, 'Terminating tasks')
   return ok(`terminate: ${ended.join(', ')}`)

@@ -11,8 +11,10 @@ export interface Revocation extends Pick<Revoked, 'covers' | 'entries'> {
   /**
    * By remote control. It is remembered and kept for others, and of tasks that are named REVOKED is stored at once, as
    * Celery does since 5.6: whoever waits learns of it before the task's turn would have come.
+   *
+   * @param options - `ended`: tasks that were terminated here, whose end is stored already, and says more.
    */
-  revoke(this: void, items: readonly RevokedItem[]): void
+  revoke(this: void, items: readonly RevokedItem[], options?: { readonly ended: readonly string[] }): void
   /** From another worker. */
   takeOver(this: void, entries: readonly RevokedEntry[]): void
   /** Learn what was revoked while this worker was not there. Resolves when that is done, or given up. */
@@ -61,13 +63,13 @@ export function createRevocation({ settings, kept, backend, persistence }: Revoc
     covers: revoked.covers,
     entries: revoked.entries,
 
-    revoke(items) {
+    revoke(items, { ended = [] } = { ended: [] }) {
       const at = clock.now()
       const entries = items.map((item) => ({ item, at }))
       revoked.add(entries)
       stateFile?.changed()
       void persist('keep a revocation', () => kept.keep(entries, limits), persistence)
-      const ids = items.flatMap(({ id }) => id ?? [])
+      const ids = items.flatMap(({ id }) => (id === undefined || ended.includes(id) ? [] : id))
       if (ids.length === 0 || settings.taskIgnoreResult || !backend.keepsResults) return
       void persist('store that tasks are revoked', () => storeRevoked(ids), persistence)
     },
