@@ -51,7 +51,7 @@ result = [body.id, body.parent[0].id]`
       const body = await chord([task('fail').s('a'), task('add').s(1, 1)], task('xsum').s())
         .linkError(task('note_error').s('lovage'))
         .applyAsync()
-      const { id, parent } = body as AsyncResult
+      const { id, parent } = body
       const [part] = (await parent?.children()) ?? []
       expect(await told('lovage', 2)).toEqual([id, part?.id].sort())
     })
