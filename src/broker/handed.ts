@@ -2,7 +2,7 @@ import { BadEnvelopeError } from '../serialization/errors.js'
 import { readDeliveryInfo } from '../serialization/envelope.js'
 import { claimMessages } from './claim.js'
 import type { BrokerKeys } from './keys.js'
-import type { Claim, Delivery } from './broker.js'
+import type { Claim, Delivery, UnreadableElement } from './broker.js'
 import type { Hands } from './hands.js'
 import type { RedisClient } from '../redis/connect.js'
 
@@ -27,7 +27,7 @@ export interface Handed {
   recorded(): Promise<void>
   /** Claim what was handed over, and accepted by nobody. @throws as {@link claimMessages} */
   collect(): Promise<void>
-  /** What else was found in the meantime; once. */
+  /** What else was found in the meantime; once. Not while a message may be on its way. */
   takeRest(): Claim | undefined
 }
 
@@ -55,7 +55,9 @@ export function createHanded(options: HandedOptions): Handed {
   let timer: NodeJS.Timeout | undefined
   /** The reply to an earlier attempt was lost, which may have recorded some without this consumer's knowing. */
   let isRepeated = false
-  let rest: Claim[] = []
+  /** What was recorded with the others, and is not accepted, or not yet: its hand-over may still be on its way here. */
+  let rest: Delivery[] = []
+  let unreadable: UnreadableElement[] = []
 
   const claim = async (): Promise<Claim> => {
     const found = await claimMessages(client, keys, {
@@ -100,7 +102,8 @@ export function createHanded(options: HandedOptions): Handed {
     // Those that were not found are somebody else's by now, or no messages at all.
     for (const each of asked) unrecorded.delete(each)
     hands.take(others)
-    if (others.length > 0 || found.unreadable.length > 0) rest.push({ ...found, deliveries: others })
+    rest.push(...others)
+    unreadable.push(...found.unreadable)
   }
 
   const recordOnce = (): Promise<void> =>
@@ -118,6 +121,11 @@ export function createHanded(options: HandedOptions): Handed {
     },
 
     accept(envelope, queue) {
+      const early = rest.find((each) => each.envelope === envelope)
+      if (early !== undefined) {
+        rest = rest.filter((each) => each !== early)
+        return early
+      }
       const delivery: Draft = { tag: `handed-${++accepted}`, queue, envelope, isDue: false }
       hands.take([delivery])
       unrecorded.add(delivery)
@@ -152,11 +160,11 @@ export function createHanded(options: HandedOptions): Handed {
     },
 
     takeRest() {
-      if (rest.length === 0) return undefined
-      const deliveries = rest.flatMap((each) => each.deliveries)
-      const unreadable = rest.flatMap((each) => each.unreadable)
+      if (rest.length === 0 && unreadable.length === 0) return undefined
+      const found = { deliveries: rest, unreadable, nextDueMs: 0 }
       rest = []
-      return { deliveries, unreadable, nextDueMs: 0 }
+      unreadable = []
+      return found
     },
   }
 }

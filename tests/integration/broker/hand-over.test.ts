@@ -2,6 +2,9 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
+import { brokerKeys, DEFAULT_KEY_OPTIONS } from '../../../src/broker/keys.js'
+import { createHanded } from '../../../src/broker/handed.js'
+import { createHands } from '../../../src/broker/hands.js'
 import { createRedisBroker } from '../../../src/broker/redis-broker.js'
 import { earlierOf, envelopeFor, send, startConsumer, taskOf } from './conformance.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
@@ -152,6 +155,28 @@ describe('a message that is handed over to a waiting consumer', () => {
     const { delivery, isAlone } = await waiting
     expect([taskOf(delivery), isAlone]).toEqual(['a', false])
     expect((await consumer.claim(5)).deliveries.map(taskOf)).toEqual(['b', 'c'])
+  })
+
+  it('row 1: runs once where it is recorded before its consumer hears of it', async () => {
+    const { redis } = await openSite()
+    const keys = brokerKeys(DEFAULT_KEY_OPTIONS)
+    const options = {
+      client: redis,
+      keys,
+      consumerId: 'worker',
+      queues: ['q'],
+      leaseMs: 30_000,
+      log: silentLog,
+    }
+    const handed = createHanded({ ...options, hands: createHands(options) })
+    const [first, second] = [envelopeFor('q', 'first'), envelopeFor('q', 'second')]
+    // Both connections of a consumer have news: this one tells of the first, and the second is recorded with it.
+    await redis.lpush(keys.handed('worker'), first, second)
+    handed.accept(first, 'q')
+    await handed.recorded()
+    const delivery = handed.accept(second, 'q')
+    expect([taskOf(delivery), await redis.hexists('unacked', delivery.tag)]).toEqual(['second', 1])
+    expect([handed.size, handed.takeRest()]).toEqual([0, undefined])
   })
 
   it('is set aside, with its reason, where it is no message', async () => {

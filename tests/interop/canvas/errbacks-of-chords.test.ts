@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Celery, chord, type AsyncResult } from '../../../src/index.js'
+import { Celery, chord } from '../../../src/index.js'
 import { celeryGenerations } from '../../support/celery-generations.js'
 import { eventually } from '../../support/eventually.js'
 import { startPythonClient, type PythonClient } from '../../support/python-client.js'
