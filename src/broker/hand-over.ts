@@ -62,8 +62,9 @@ export interface HandOverOptions {
 export function createHandOver(options: HandOverOptions): HandOver {
   const { client, asker, keys, consumerId, leaseMs, log } = options
   const handed = keys.handed(consumerId)
-  // Over before the lease is, so that nothing is handed to a consumer that was found dead.
-  const blockSeconds = Math.min(LONGEST_MS, leaseMs / 3) / 1000
+  // Over before the lease is, so that nothing is handed to a consumer that was found dead, and before the silence is taken
+  // for a connection that broke.
+  const blockSeconds = Math.min(LONGEST_MS, leaseMs / 3, (asker.options.socketTimeout ?? Infinity) / 2) / 1000
   let clientId: number | undefined
   /** Of the connection that broke. */
   let lostId: number | undefined

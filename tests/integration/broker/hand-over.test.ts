@@ -263,6 +263,27 @@ describe('waiting to be handed a message', () => {
     expect(await site.redis.llen('q')).toBe(1)
   })
 
+  it('row 2: is no silence that breaks its connection, however short a silence may be', async () => {
+    const { port } = await startRedis()
+    const url = `redis://127.0.0.1:${port}/0`
+    const site = siteAt(url, `${url}?socket_timeout=0.4`)
+    const consumer = await startConsumer(await site.openBroker(), 'q')
+    const stop = new AbortController()
+    const waiting = (async () => {
+      while (!stop.signal.aborted) await consumer.waitForWork(60_000, stop.signal)
+    })()
+    await untilAsking(site.redis, 1)
+    const connection = await askerId(site.redis)
+    const callsBefore = await callsOf(site.redis, 'blmove')
+    await vi.waitFor(
+      async () => expect(await callsOf(site.redis, 'blmove')).toBeGreaterThan(callsBefore + 4),
+      WITHIN,
+    )
+    expect(await askerId(site.redis)).toBe(connection)
+    stop.abort()
+    await waiting
+  })
+
   it('is where work came from last, and ends for work from elsewhere', async () => {
     const site = await openSite()
     const broker = await site.openBroker()
@@ -319,6 +340,10 @@ describe('waiting to be handed a message', () => {
     }
   })
 })
+
+async function askerId(redis: Redis): Promise<string | undefined> {
+  return /id=(\d+) .*name=lovage:hand-over/.exec(String(await redis.call('CLIENT', 'LIST')))?.[1]
+}
 
 /** How often the server has run any of these commands. */
 async function callsOf(redis: Redis, commands: string): Promise<number> {
