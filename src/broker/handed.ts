@@ -112,7 +112,8 @@ export function createHanded(options: HandedOptions): Handed {
     }))
 
   const recorded = async (): Promise<void> => {
-    if (unrecorded.size > 0) await recordOnce()
+    // What is under way may have begun before the latest was accepted.
+    while (unrecorded.size > 0) await recordOnce()
   }
 
   return {
@@ -136,7 +137,7 @@ export function createHanded(options: HandedOptions): Handed {
 
     async ack(deliveries) {
       if (unrecorded.size === 0) return deliveries
-      if (recording !== undefined) await recording
+      while (recording !== undefined) await recording
       const here = deliveries.filter((each) => unrecorded.has(each))
       if (here.length === 0) return deliveries
       for (const each of here) unrecorded.delete(each)

@@ -179,6 +179,32 @@ describe('a message that is handed over to a waiting consumer', () => {
     expect([handed.size, handed.takeRest()]).toEqual([0, undefined])
   })
 
+  it('row 1: is recorded for who asks while an earlier one is being recorded', async () => {
+    const { redis } = await openSite()
+    const keys = brokerKeys(DEFAULT_KEY_OPTIONS)
+    const options = {
+      client: redis,
+      keys,
+      consumerId: 'worker',
+      queues: ['q'],
+      leaseMs: 30_000,
+      log: silentLog,
+    }
+    const handed = createHanded({ ...options, hands: createHands(options) })
+    // The server knows the script from then on.
+    await handed.collect()
+    const [first, second] = [envelopeFor('q', 'first'), envelopeFor('q', 'second')]
+    await redis.lpush(keys.handed('worker'), first)
+    handed.accept(first, 'q')
+    const earlier = handed.recorded()
+    // Behind the script that records the first.
+    const pushed = redis.lpush(keys.handed('worker'), second)
+    const delivery = handed.accept(second, 'q')
+    await handed.recorded()
+    expect(await redis.hexists('unacked', delivery.tag)).toBe(1)
+    await Promise.all([earlier, pushed])
+  })
+
   it('is set aside, with its reason, where it is no message', async () => {
     const site = await openSite()
     const consumer = await startConsumer(await site.openBroker(), 'q')
