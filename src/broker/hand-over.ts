@@ -18,11 +18,13 @@ export interface HandOver {
   /** Ask for the next message of a list. One at a time. */
   ask(list: string): Asking
   /**
-   * Whether the server may have handed over what nobody here knows of, as the connection broke while it was asked. From
-   * this call on it no longer hands over for that connection, unless it has not got the request yet.
+   * Whether something may have been handed over that nobody here knows of; asked once for each suspicion. Where that is
+   * since the connection broke, the server is told to hand over nothing more for it.
+   *
+   * @throws as Redis' commands; the suspicion stays.
    */
   withdrawLost(): Promise<boolean>
-  /** Look as if a connection had broken. */
+  /** Something may have been handed over that is not known. */
   suspect(): void
 }
 
@@ -109,9 +111,8 @@ export function createHandOver(options: HandOverOptions): HandOver {
       .call('BLMOVE', list, handed, 'RIGHT', 'LEFT', String(blockSeconds))
       .llen(list)
       .exec()
-    const [[leaseError] = [], [error, envelope] = [], [, length] = []] = replies ?? []
-    const failure = error ?? leaseError
-    if (failure) throw failure
+    const [, [error, envelope] = [], [, length] = []] = replies ?? []
+    if (error) throw error
     return typeof envelope === 'string' ? { envelope, hasMore: Number(length) > 0 } : undefined
   }
 

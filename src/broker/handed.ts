@@ -156,9 +156,7 @@ export function createHanded(options: HandedOptions): Handed {
 
     recorded,
 
-    async collect() {
-      await recordOnce()
-    },
+    collect: recordOnce,
 
     takeRest() {
       if (rest.length === 0 && unreadable.length === 0) return undefined

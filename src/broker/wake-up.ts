@@ -4,7 +4,8 @@ import type { Redis } from 'ioredis'
 import type { Subscriber } from './subscriber.js'
 
 /**
- * Says when a list may have got its first element, without taking anything off it.
+ * Says when a list may have got its first element, without taking anything off it. For all lists but the one at which a
+ * consumer is handed its messages (`hand-over.ts`).
  *
  * A blocking pop would move a message into a reply that can be lost, and the one blocking command that moves
  * nothing (BLMOVE of a list to itself) watches a single list, where a worker has four for each queue. So the

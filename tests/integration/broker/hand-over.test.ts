@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { brokerKeys, DEFAULT_KEY_OPTIONS } from '../../../src/broker/keys.js'
-import { createHanded } from '../../../src/broker/handed.js'
+import { createHanded, type Handed } from '../../../src/broker/handed.js'
 import { createHands } from '../../../src/broker/hands.js'
 import { createRedisBroker } from '../../../src/broker/redis-broker.js'
 import { earlierOf, envelopeFor, send, startConsumer, taskOf } from './conformance.js'
@@ -80,6 +80,16 @@ async function claimSome(consumer: Consumer): Promise<readonly Delivery[]> {
 
 const allKeys = async (redis: Redis): Promise<string[]> =>
   (await redis.keys('*')).filter((key) => !/binding|leases/.test(key)).sort()
+
+/** The messages that were handed over to a consumer, without that consumer. */
+async function openHanded(): Promise<{ redis: Redis; list: string; handed: Handed }> {
+  const { redis } = await openSite()
+  const keys = brokerKeys(DEFAULT_KEY_OPTIONS)
+  const consumer = { consumerId: 'worker', queues: ['q'], leaseMs: 30_000 }
+  const options = { ...consumer, client: redis, keys, log: silentLog }
+  const handed = createHanded({ ...options, hands: createHands(options) })
+  return { redis, list: keys.handed(consumer.consumerId), handed }
+}
 
 describe('a message that is handed over to a waiting consumer', () => {
   it('is gone without a trace when it is acknowledged at once', async () => {
@@ -158,20 +168,10 @@ describe('a message that is handed over to a waiting consumer', () => {
   })
 
   it('row 1: runs once where it is recorded before its consumer hears of it', async () => {
-    const { redis } = await openSite()
-    const keys = brokerKeys(DEFAULT_KEY_OPTIONS)
-    const options = {
-      client: redis,
-      keys,
-      consumerId: 'worker',
-      queues: ['q'],
-      leaseMs: 30_000,
-      log: silentLog,
-    }
-    const handed = createHanded({ ...options, hands: createHands(options) })
+    const { redis, list, handed } = await openHanded()
     const [first, second] = [envelopeFor('q', 'first'), envelopeFor('q', 'second')]
     // Both connections of a consumer have news: this one tells of the first, and the second is recorded with it.
-    await redis.lpush(keys.handed('worker'), first, second)
+    await redis.lpush(list, first, second)
     handed.accept(first, 'q')
     await handed.recorded()
     const delivery = handed.accept(second, 'q')
@@ -180,25 +180,15 @@ describe('a message that is handed over to a waiting consumer', () => {
   })
 
   it('row 1: is recorded for who asks while an earlier one is being recorded', async () => {
-    const { redis } = await openSite()
-    const keys = brokerKeys(DEFAULT_KEY_OPTIONS)
-    const options = {
-      client: redis,
-      keys,
-      consumerId: 'worker',
-      queues: ['q'],
-      leaseMs: 30_000,
-      log: silentLog,
-    }
-    const handed = createHanded({ ...options, hands: createHands(options) })
+    const { redis, list, handed } = await openHanded()
     // The server knows the script from then on.
     await handed.collect()
     const [first, second] = [envelopeFor('q', 'first'), envelopeFor('q', 'second')]
-    await redis.lpush(keys.handed('worker'), first)
+    await redis.lpush(list, first)
     handed.accept(first, 'q')
     const earlier = handed.recorded()
     // Behind the script that records the first.
-    const pushed = redis.lpush(keys.handed('worker'), second)
+    const pushed = redis.lpush(list, second)
     const delivery = handed.accept(second, 'q')
     await handed.recorded()
     expect(await redis.hexists('unacked', delivery.tag)).toBe(1)
