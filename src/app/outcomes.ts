@@ -6,19 +6,19 @@ import type { SignatureData } from '../canvas/signature-data.js'
  */
 export class Retry extends LovageError {
   readonly code = 'RETRY'
-  /** When to run again. */
-  readonly when: Date
+  /** When to run again; undefined: at once. */
+  readonly when: Date | undefined
   readonly args: readonly unknown[] | undefined
   readonly kwargs: Readonly<Record<string, unknown>> | undefined
 
   constructor(
-    when: Date,
+    when: Date | undefined,
     options: ErrorOptions & {
       readonly args?: readonly unknown[] | undefined
       readonly kwargs?: Readonly<Record<string, unknown>> | undefined
     } = {},
   ) {
-    super(`to be retried at ${when.toISOString()}`, options)
+    super(`to be retried ${when === undefined ? 'at once' : `at ${when.toISOString()}`}`, options)
     this.when = when
     this.args = options.args
     this.kwargs = options.kwargs

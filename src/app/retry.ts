@@ -27,6 +27,11 @@ export function autoretryCountdown(options: TaskOptions, retries: number, random
   return retryJitter ? Math.floor(random * (countdown + 1)) : countdown
 }
 
+/** When a countdown in seconds is over; undefined where there is none to wait for, and no ETA is sent (section 13.3). */
+export function endOfCountdown(seconds: number): Date | undefined {
+  return seconds === 0 ? undefined : new Date(Date.now() + seconds * 1000)
+}
+
 /** Whether there is no retry left after `retries` of them. */
 export function retriesExhausted(maxRetries: number | null, retries: number): boolean {
   return maxRetries !== null && retries >= maxRetries

@@ -52,7 +52,8 @@ export interface Signals {
   readonly taskPostrun: RunSignal & { readonly state: RunState; readonly value: unknown }
   readonly taskSuccess: RunSignal & { readonly result: unknown }
   readonly taskFailure: RunSignal & { readonly error: unknown }
-  readonly taskRetry: RunSignal & { readonly reason: unknown; readonly eta: Date }
+  /** `eta` is undefined where it runs again at once. */
+  readonly taskRetry: RunSignal & { readonly reason: unknown; readonly eta: Date | undefined }
   /** It does not run, or is ended, because it was revoked or has expired. */
   readonly taskRevoked: TaskSignal & { readonly isExpired: boolean; readonly isTerminated: boolean }
   /** A message of a task that this worker does not know. */

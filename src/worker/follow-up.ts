@@ -86,8 +86,8 @@ export async function sendRetry(send: SendTask, message: TaskMessage, retry: Ret
     queue: message.routingKey,
     priority: message.priority,
     retries: message.retries + 1,
-    eta: retry.when,
     ...definedOnly({
+      eta: retry.when,
       expires: message.expires,
       shadow: message.shadow,
       groupId: message.group,

@@ -8,7 +8,7 @@ import type { TaskMessage } from '../serialization/task-message.js'
 export type RunEnd =
   | { readonly state: 'SUCCESS'; readonly value: unknown }
   | { readonly state: 'FAILURE'; readonly value: unknown }
-  | { readonly state: 'RETRY'; readonly value: unknown; readonly eta: Date }
+  | { readonly state: 'RETRY'; readonly value: unknown; readonly eta: Date | undefined }
   | { readonly state: 'REPLACED' | 'IGNORED' | 'REJECTED'; readonly value?: undefined }
 
 /**

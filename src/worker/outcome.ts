@@ -1,5 +1,11 @@
 import { Ignore, Reject, Replace, Retry, type WorkerLostError } from '../app/outcomes.js'
-import { autoretryCountdown, DEFAULT_MAX_RETRIES, isAutoretried, retriesExhausted } from '../app/retry.js'
+import {
+  autoretryCountdown,
+  DEFAULT_MAX_RETRIES,
+  endOfCountdown,
+  isAutoretried,
+  retriesExhausted,
+} from '../app/retry.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { RegisteredTask } from '../app/registered-task.js'
@@ -34,7 +40,7 @@ export function outcomeOfThrown(
   const maxRetries = options.maxRetries === undefined ? DEFAULT_MAX_RETRIES : options.maxRetries
   if (isAutoretried(options, thrown) && !retriesExhausted(maxRetries, retries)) {
     const countdown = autoretryCountdown(options, retries, Math.random())
-    const retry = new Retry(new Date(Date.now() + countdown * 1000), { cause: thrown })
+    const retry = new Retry(endOfCountdown(countdown), { cause: thrown })
     return { kind: 'retry', retry, children }
   }
   return { kind: 'failure', thrown, children }

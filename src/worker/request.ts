@@ -8,7 +8,12 @@ import { signatureData } from '../canvas/signature.js'
 import { ResultTooLargeError } from '../results/errors.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
 import { Ignore, MaxRetriesExceededError, Reject, Replace, Retry } from '../app/outcomes.js'
-import { DEFAULT_MAX_RETRIES, DEFAULT_RETRY_DELAY_SECONDS, retriesExhausted } from '../app/retry.js'
+import {
+  DEFAULT_MAX_RETRIES,
+  DEFAULT_RETRY_DELAY_SECONDS,
+  endOfCountdown,
+  retriesExhausted,
+} from '../app/retry.js'
 import type { Delivery } from '../broker/broker.js'
 import type { Log } from '../log.js'
 import type { RegisteredTask } from '../app/registered-task.js'
@@ -220,6 +225,5 @@ function retry(
     return new MaxRetriesExceededError(`Can't retry ${message.task}[${message.id}] ${call}`, { cause })
   }
   const countdown = retryOptions.countdown ?? options.defaultRetryDelay ?? DEFAULT_RETRY_DELAY_SECONDS
-  const when = retryOptions.eta ?? new Date(Date.now() + countdown * 1000)
-  return new Retry(when, { cause, args, kwargs })
+  return new Retry(retryOptions.eta ?? endOfCountdown(countdown), { cause, args, kwargs })
 }

@@ -75,6 +75,7 @@ result = sent.id`
       headers: {
         id,
         retries: 1,
+        eta: null,
         tenant: 't-1',
         parent_id: id,
         root_id: id,
@@ -93,13 +94,13 @@ result = sent.id`
     const { url } = await startRedis()
     const app = testApp(url)
     app.task('pytasks.retry_at', { bind: true }, ({ request }, queue: string, value: number) => {
-      return [queue, value, request.retries]
+      return [queue, value, request.retries, request.eta ?? null]
     })
     await using worker = await app.startWorker({ queues: ['lovage'] })
     await using pythonWorker = await startPythonWorker({ broker: url, python })
 
     const result = await app.sendTask('pytasks.retry_at', ['lovage', 5])
-    expect(await result.get({ timeout: 20_000 })).toEqual(['lovage', 5, 1])
+    expect(await result.get({ timeout: 20_000 })).toEqual(['lovage', 5, 1, null])
     expect(worker.counts().succeeded).toBe(1)
     await pythonWorker.kill()
   })

@@ -14,7 +14,7 @@ export type PortableOutcome =
   | { readonly kind: 'failure'; readonly thrown: PortableError }
   | {
       readonly kind: 'retry'
-      readonly when: Date
+      readonly when: Date | undefined
       readonly cause: PortableError | undefined
       readonly args: string | undefined
       readonly kwargs: string | undefined
