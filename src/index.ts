@@ -1,4 +1,5 @@
-export { Celery, type AppOptions, type PeriodicTask } from './app/celery.js'
+export { Celery, type AppOptions } from './app/celery.js'
+export type { PeriodicTask } from './app/periodic-tasks.js'
 export { chain } from './canvas/chain.js'
 export { chord } from './canvas/chord.js'
 export { group } from './canvas/group.js'

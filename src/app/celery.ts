@@ -1,46 +1,33 @@
-import { randomUUID } from 'node:crypto'
 import { appControl } from './app-control.js'
 import { checkControlCommand, type CustomCommand } from './control-command.js'
-import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
-import { createBackend, createBroker, createCoordination } from './transports.js'
 import { createAppEvents, type AppEvents } from '../events/app-events.js'
+import { createCalls } from './calls.js'
+import { createConnections } from './connections.js'
 import { createLogicalClock } from '../logical-clock.js'
-import { createFailoverNews } from '../redis/watch-failover.js'
-import { createSender, type SendOptions, type SendTask } from './send-task.js'
-import { createEager, type Eager } from './eager.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
+import { createTaskRegistry } from './task-registry.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
-import { annotated } from './annotations.js'
 import { createSignalBus, type SignalListener, type SignalName } from './signals.js'
-import { registerTask, withOptions, type RegisteredTask, type TaskFunction } from './registered-task.js'
+import { periodicTask, type PeriodicTask } from './periodic-tasks.js'
 import { resolveSettings, type Settings } from './settings.js'
-import type { CelerySettings } from './celery-settings.js'
-import { startedTuple, tupleOf } from '../canvas/result-tree.js'
-import { AsyncResult, fromTuple, savedGroup } from '../results/async-result.js'
-import { noteChild } from '../results/running-task.js'
+import { AsyncResult, savedGroup } from '../results/async-result.js'
 import { ResultSet } from '../results/result-set.js'
 import { silentLog, type Log } from '../log.js'
+import type { CelerySettings } from './celery-settings.js'
 import type { Control } from '../control/control.js'
 import type { z } from 'zod'
 import type { AnyTaskOptions, BoundTaskOptions, ParamsTaskOptions, PlainTaskOptions } from './task-options.js'
 import type { Broker, DeadLetters } from '../broker/broker.js'
-import type { Coordination } from '../coordination/coordination.js'
 import type { GroupResult } from '../results/group-result.js'
 import type { ResultNode } from '../results/joining.js'
+import type { RegisteredTask, TaskFunction } from './registered-task.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import type { Schedule } from '../schedules/schedule.js'
-import { createSignature, signatureFrom, type Owner } from '../canvas/signature.js'
-import type { Signature, SignatureParts } from '../canvas/signature-types.js'
-import type { AnySignature } from '../canvas/signature-types.js'
+import type { SendOptions } from './send-task.js'
+import { createSignature, signatureFrom } from '../canvas/signature.js'
+import type { AnySignature, Signature, SignatureParts } from '../canvas/signature-types.js'
 import type { TaskContext } from './task-context.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from './worker-options.js'
-
-/** A call that beat sends again and again. */
-export interface PeriodicTask {
-  readonly name: string
-  readonly schedule: Schedule
-  readonly signature: AnySignature
-}
 
 export interface AppOptions extends CelerySettings {
   /** Where the library writes; it is silent by default. */
@@ -59,27 +46,32 @@ export class Celery {
   #given: CelerySettings
   #settings: Settings
   #log: Log
-  readonly #tasks = new Map<string, RegisteredTask>()
-  /** What tasks say of themselves, before the setting `taskAnnotations`. */
-  readonly #ownOptions = new Map<string, AnyTaskOptions>()
+  readonly #registry = createTaskRegistry(() => this.settings.taskAnnotations)
+  readonly #signals = createSignalBus(() => this.log)
+  readonly #periodicTasks: PeriodicTask[] = []
+  readonly #controlCommands = new Map<string, CustomCommand>()
+  readonly #connections = createConnections({
+    settings: () => this.settings,
+    log: () => this.log,
+    revokeTasks: async (ids, options) => {
+      await this.control.revoke(ids, options)
+    },
+  })
   readonly #events = createAppEvents({
     fanout: () => this.broker.fanout,
     exchange: () => this.settings.eventExchange,
     logicalClock: this.clock,
-    log: () => this.#log,
+    log: () => this.log,
   })
-  readonly #signals = createSignalBus(() => this.#log)
-  readonly #periodicTasks: PeriodicTask[] = []
-  readonly #controlCommands = new Map<string, CustomCommand>()
-  /** One connection to the sentinels, for the connections of broker and results. */
-  readonly #failoverNews = createFailoverNews()
-  #broker: Broker | undefined
-  #backend: ResultBackend | undefined
-  #coordination: Coordination | undefined
-  #send: SendTask | undefined
-  #eager: Eager | undefined
-  #prepare: PrepareCanvas | undefined
-  readonly #replyTo = randomUUID()
+  readonly #calls = createCalls({
+    settings: () => this.settings,
+    connections: this.#connections,
+    signals: this.#signals,
+    taskSent: this.#events.taskSent,
+    taskOptions: (name) => this.tasks.get(name)?.options,
+    startWorker: (options) => this.startWorker(options),
+    log: () => this.log,
+  })
 
   /** @throws SettingsError with one line for each setting at fault. */
   constructor(name: string, options: AppOptions = {}) {
@@ -104,7 +96,7 @@ export class Celery {
    * @throws InvalidArgumentError where a task was sent, or a worker started, already; SettingsError.
    */
   configure(options: AppOptions): void {
-    if (this.#broker !== undefined || this.#backend !== undefined) {
+    if (this.#connections.isInUse) {
       throw new InvalidArgumentError(
         `app ${describeValue(this.name)} is in use and cannot be configured any more`,
       )
@@ -114,7 +106,7 @@ export class Celery {
     this.#settings = resolveSettings(given)
     this.#given = given
     this.#log = log
-    for (const [task, own] of this.#ownOptions) this.#annotate(task, own)
+    this.#registry.annotate()
   }
 
   /**
@@ -144,18 +136,8 @@ export class Celery {
   task(name: string, optionsOrFn: AnyTaskOptions | TaskFunction, fn?: TaskFunction): Task<never, unknown> {
     const options = typeof optionsOrFn === 'function' ? {} : optionsOrFn
     const body = typeof optionsOrFn === 'function' ? optionsOrFn : fn
-    if (this.#tasks.has(name))
-      throw new InvalidArgumentError(`a task ${describeValue(name)} is registered already`)
-    const registered = registerTask(name, options, body as TaskFunction)
-    this.#tasks.set(name, registered)
-    this.#ownOptions.set(name, options)
-    this.#annotate(name, options)
-    return createTask({
-      name,
-      pack: registered.pack,
-      send: this.#call,
-      owner: this.#owner,
-    })
+    const { pack } = this.#registry.register(name, options, body as TaskFunction)
+    return createTask({ name, pack, send: this.#calls.call, owner: this.#calls.owner })
   }
 
   /** A task that only others implement, a Python worker for instance. */
@@ -165,8 +147,8 @@ export class Celery {
     return createTask({
       name,
       pack: (args, kwargs = {}) => ({ args, kwargs }),
-      send: this.#call,
-      owner: this.#owner,
+      send: this.#calls.call,
+      owner: this.#calls.owner,
     })
   }
 
@@ -179,12 +161,12 @@ export class Celery {
     task: string | object,
     parts: SignatureParts = {},
   ): Signature<unknown, Result, AsyncResult<Result>> {
-    return createSignature(signatureFrom(task, parts), this.#owner)
+    return createSignature(signatureFrom(task, parts), this.#calls.owner)
   }
 
   /** Tasks registered here, by name. */
   get tasks(): ReadonlyMap<string, RegisteredTask> {
-    return this.#tasks
+    return this.#registry.tasks
   }
 
   /**
@@ -199,7 +181,7 @@ export class Celery {
     kwargs: Readonly<Record<string, unknown>> = {},
     options: SendOptions = {},
   ): Promise<AsyncResult<Result>> {
-    return (await this.#call(name, args, kwargs, options)) as AsyncResult<Result>
+    return (await this.#calls.call(name, args, kwargs, options)) as AsyncResult<Result>
   }
 
   /** The result of a task that was sent before, here or elsewhere. */
@@ -228,17 +210,7 @@ export class Celery {
     signature: AnySignature,
     options: { readonly name?: string } = {},
   ): void {
-    const { subtask_type: kind } = signature
-    if (kind === 'chain' || kind === 'group' || kind === 'chord') {
-      throw new InvalidArgumentError(
-        `a periodic task has to be one task, got a ${kind}: start it from a task, and have that one sent`,
-      )
-    }
-    const name = options.name ?? `${signature.task}(${schedule.describe()})`
-    if (this.#periodicTasks.some((task) => task.name === name)) {
-      throw new InvalidArgumentError(`a periodic task ${describeValue(name)} exists already`)
-    }
-    this.#periodicTasks.push({ name, schedule, signature })
+    this.#periodicTasks.push(periodicTask(schedule, signature, options.name, this.#periodicTasks))
   }
 
   get periodicTasks(): readonly PeriodicTask[] {
@@ -251,7 +223,7 @@ export class Celery {
   }
 
   get broker(): Broker {
-    return (this.#broker ??= createBroker(this.settings, this.log, this.#failoverNews))
+    return this.#connections.broker()
   }
 
   /** Asks workers and tells them what to do, those of Python as well. */
@@ -282,12 +254,7 @@ export class Celery {
   }
 
   get backend(): ResultBackend {
-    return (this.#backend ??= {
-      ...createBackend(this.settings, this.log, this.#failoverNews),
-      revokeTasks: async (ids, options) => {
-        await this.control.revoke(ids, options)
-      },
-    })
+    return this.#connections.backend()
   }
 
   /**
@@ -315,86 +282,21 @@ export class Celery {
       settings: this.settings,
       broker: this.broker,
       backend: this.backend,
-      tasks: this.#tasks,
-      send: this.#sender(),
-      prepareCanvas: this.#canvas(),
+      tasks: this.tasks,
+      send: this.#calls.sender(),
+      prepareCanvas: this.#calls.prepareCanvas(),
       logicalClock: this.clock,
       controlCommands: this.#controlCommands,
       signals: this.#signals,
-      coordination: this.#coordinate,
+      coordination: this.#connections.coordination,
       log: this.log,
     }
   }
 
   /** Let go of all connections. Workers have to be stopped before. */
   async close(): Promise<void> {
-    await this.#eager?.close()
+    await this.#calls.close()
     await this.#events.close()
-    await Promise.all([this.#broker?.close(), this.#backend?.close(), this.#coordination?.close()])
-  }
-
-  #annotate(name: string, own: AnyTaskOptions): void {
-    const task = this.#tasks.get(name)
-    if (task === undefined) return
-    this.#tasks.set(name, withOptions(task, annotated(this.#settings.taskAnnotations, name, own)))
-  }
-
-  /** Connected only where a task or a call asks for it. */
-  readonly #coordinate = (): Coordination =>
-    (this.#coordination ??= createCoordination(this.settings, this.log, this.#failoverNews))
-
-  readonly #call: SendTask = async (...call) => {
-    const result = await (this.#eagerly()?.call ?? this.#sender())(...call)
-    noteChild(result.asTuple())
-    return result
-  }
-
-  readonly #owner: Owner = {
-    launch: async (data, call) => {
-      const prepared = this.#canvas()(data, call)
-      const eager = this.#eagerly()
-      await (eager === undefined ? prepared.send() : eager.launch(() => prepared.send()))
-      noteChild(startedTuple(prepared.result))
-      return fromTuple(tupleOf(prepared.result), this.backend)
-    },
-    errbackReach: () => errbackReach(this.settings),
-  }
-
-  #canvas(): PrepareCanvas {
-    return (this.#prepare ??= createPrepareCanvas({
-      send: this.#sender(),
-      settings: this.settings,
-      backend: this.backend,
-      replyTo: this.#replyTo,
-    }))
-  }
-
-  /** Undefined unless the setting `taskAlwaysEager` is on. */
-  #eagerly(): Eager | undefined {
-    if (!this.#settings.taskAlwaysEager) return undefined
-    return (this.#eager ??= createEager({
-      send: this.#plainSender(),
-      signals: this.#signals,
-      propagates: this.#settings.taskEagerPropagates,
-      startWorker: (options) => this.startWorker(options),
-    }))
-  }
-
-  #sender(): SendTask {
-    return (this.#send ??= this.#eagerly()?.send ?? this.#plainSender())
-  }
-
-  #plainSender(): SendTask {
-    return createSender({
-      replyTo: this.#replyTo,
-      settings: this.settings,
-      broker: this.broker,
-      backend: this.backend,
-      signals: this.#signals,
-      taskSent: this.#events.taskSent,
-      coordination: this.#coordinate,
-      log: () => this.log,
-      taskOptions: (name) => this.#tasks.get(name)?.options,
-    })
+    await this.#connections.close()
   }
 }
