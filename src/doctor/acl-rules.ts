@@ -1,4 +1,5 @@
-import { needsOf, type Deployment, type Role } from './needs.js'
+import { needsOf, type Role } from './needs.js'
+import type { Deployment } from './needs/need.js'
 import type { Places } from './places.js'
 import type { Use } from './subject.js'
 

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { resolveSettings } from '../../../src/app/settings.js'
 import type { CelerySettings } from '../../../src/app/celery-settings.js'
 import { aclRules, type AclRules } from '../../../src/doctor/acl-rules.js'
-import { needsOf, type Deployment, type Role } from '../../../src/doctor/needs.js'
+import { needsOf, type Role } from '../../../src/doctor/needs.js'
+import type { Deployment } from '../../../src/doctor/needs/need.js'
 import { patternsOf, placesOf } from '../../../src/doctor/places.js'
 
 const USES = ['broker', 'results'] as const

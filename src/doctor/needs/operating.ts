@@ -1,0 +1,41 @@
+import { each, scripts, type Need } from './need.js'
+import type { Places } from '../places.js'
+
+export function counting({ lists, keys }: Places): Need[] {
+  return [...each('LLEN', lists), ...each('ZCARD', [keys.deadLetters[0]])]
+}
+
+export function operating({ lists, keys }: Places): Need[] {
+  const [deadIndex, deadElements, deadInformation] = keys.deadLetters
+  const dead = [deadElements, deadInformation]
+  return [
+    { command: 'MULTI' },
+    { command: 'EXEC' },
+    ...scripts([...keys.deadLetters, ...lists]),
+    ...each('DEL', [...lists, ...keys.deadLetters]),
+    ...each('ZREVRANGE', [deadIndex], ['0', '0']),
+    ...each('ZMSCORE', [deadIndex], ['']),
+    ...each('ZSCORE', [deadIndex], ['']),
+    ...each('ZREM', [deadIndex], ['']),
+    ...each('HMGET', dead, ['']),
+    ...each('HLEN', [deadElements]),
+    ...each('HDEL', dead, ['']),
+  ]
+}
+
+/** What the doctor asks beside permissions. */
+export function examining({ lists, bindings, parked, keys, beatLock, beatEntries, result }: Places): Need[] {
+  const { unacked, unackedIndex, unackedMutex, leases, deadLetters } = keys
+  const work = [unacked, unackedIndex, unackedMutex, leases, beatLock, beatEntries, ...bindings]
+  const needs: Need[] = [
+    { command: 'TIME' },
+    { command: 'ACL WHOAMI' },
+    { command: 'SCAN', after: ['0'] },
+    ...each('TTL', [...work, ...deadLetters, ...parked, ...lists, result]),
+    ...each('OBJECT IDLETIME', lists),
+    ...each('LINDEX', lists, ['0']),
+    ...each('ZCARD', [unackedIndex, ...parked]),
+    ...each('ZCOUNT', [unackedIndex, leases], ['0', '0']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'the doctor does not see as much' }))
+}
