@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number
+  /** Milliseconds since some moment, with fractions: they go on evenly whatever the clock is set to. */
+  passedMs(): number
   /** Resolves after `ms` milliseconds, or at once when `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
@@ -11,6 +13,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  passedMs: () => performance.now(),
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve()
     return new Promise((resolve) => {

@@ -21,7 +21,7 @@ export interface Observer {
   received(this: void, request: Request): void
   /** @returns a promise only where somebody else's function does; it does not reject. */
   starts(this: void, request: Request): void | Promise<void>
-  /** @param startedAt - by the clock. */
+  /** @param startedAt - by {@link ObserverParts.passedMs}. */
   ended(this: void, request: Request, end: RunEnd, startedAt: number): void | Promise<void>
   /** It does not run. */
   revoked(
@@ -35,7 +35,7 @@ export interface Observer {
 export interface ObserverParts {
   readonly signals: SignalBus
   readonly hostname: string
-  readonly now: () => number
+  readonly passedMs: () => number
   /** What a hook has in hand. */
   readonly context: (request: Request) => TaskContext
   readonly log: Log
@@ -68,7 +68,7 @@ export function createObserver(parts: ObserverParts): Observer {
   }
 
   const emitEnd = (message: TaskMessage, end: RunEnd, startedAt: number): void | Promise<void> => {
-    const signal = { ...signalOf(message), runtimeMs: parts.now() - startedAt }
+    const signal = { ...signalOf(message), runtimeMs: parts.passedMs() - startedAt }
     const { state, value } = end
     const told = (): void | Promise<void> => {
       switch (end.state) {

@@ -70,7 +70,7 @@ export function createProcessor(parts: ProcessorParts): Processor {
   const continuation = createContinuation({ ...parts, callErrbacks, persistence })
   const observer = createObserver({
     ...parts,
-    now: () => clock.now(),
+    passedMs: () => clock.passedMs(),
     context: (request) =>
       createContext(request, {
         ...parts,

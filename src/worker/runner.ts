@@ -64,6 +64,7 @@ interface Running {
   /** What is to be settled; undefined where that is done already. */
   readonly delivery: Delivery | undefined
   readonly execution: Execution
+  /** By {@link Clock.passedMs}. */
   readonly startedAt: number
 }
 
@@ -116,7 +117,7 @@ export function createRunner(parts: RunnerParts): Runner {
     }
     const before = prepare(request)
     if (before === undefined) return call(request, delivery)
-    running.set(request.delivery, { request, delivery, execution: NOT_YET, startedAt: clock.now() })
+    running.set(request.delivery, { request, delivery, execution: NOT_YET, startedAt: clock.passedMs() })
     return before.then(() => (running.delete(request.delivery) ? call(request, delivery) : undefined))
   }
 
@@ -132,7 +133,7 @@ export function createRunner(parts: RunnerParts): Runner {
     const { task } = request
     tally.started++
     count(task)
-    const startedAt = clock.now()
+    const startedAt = clock.passedMs()
     monitors.current?.started(request.message)
     if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)
     const limits = timeLimits(request, settings, changedLimits?.get(task.name))
@@ -145,7 +146,7 @@ export function createRunner(parts: RunnerParts): Runner {
       store: (result) => messages.recorded(request, [result]),
       sendEvent: parts.sendEvent,
     })
-    const calledMs = clock.now() - startedAt
+    const calledMs = clock.passedMs() - startedAt
     if (calledMs > BLOCKS_AFTER_MS) parts.onBlocked(request, calledMs)
     if (!(execution.outcome instanceof Promise))
       return conclude(request, delivery, execution.outcome, startedAt)
@@ -197,10 +198,12 @@ export function createRunner(parts: RunnerParts): Runner {
       changedLimits = (changedLimits ?? new Map<string, TimeLimits>()).set(task, limits)
     },
     latest: () => latest,
-    running: () =>
-      [...running.values()].map(({ request, delivery, startedAt }) => {
-        return { request, startedAt, isAcknowledged: delivery === undefined }
-      }),
+    running: () => {
+      const startOfTime = clock.now() - clock.passedMs()
+      return [...running.values()].map(({ request, delivery, startedAt }) => {
+        return { request, startedAt: startOfTime + startedAt, isAcknowledged: delivery === undefined }
+      })
+    },
     totals: () => Object.fromEntries([...started].map(([{ name }, { count: times }]) => [name, times])),
   }
 }

@@ -6,8 +6,6 @@ export interface ManualClock extends Clock {
   advance(ms: number): Promise<void>
   /** Set the clock by `ms`, forward or back. As with timers, no time passes: nobody is woken. */
   jump(ms: number): void
-  /** Milliseconds that passed since it was made, whatever the clock was set to: another machine's clock. */
-  passedMs(): number
   /** How many sleep at the moment. */
   sleepers(): number
 }

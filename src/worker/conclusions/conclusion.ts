@@ -15,7 +15,7 @@ import type { Tally } from '../tally.js'
  * Do what the end of a task asks for: send what follows it, store its result, and settle its message.
  *
  * @param delivery - What to settle; undefined where it was acknowledged before the task ran.
- * @param startedAt - By the clock, for the log.
+ * @param startedAt - By {@link Clock.passedMs}.
  * @returns a promise only where something has to be waited for that holds the task's slot.
  */
 export type Conclusion<Ended> = (

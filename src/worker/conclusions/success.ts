@@ -13,6 +13,9 @@ export function createSucceed(parts: ConclusionParts, fail: Fail): Conclusion<Ou
   const { settings, hostname, messages, continuation, observer, monitors, clock, log, tally } = parts
   const logsTasks = log.isLevelEnabled('info')
 
+  /** To the nanosecond, beyond which there are but errors of floats. */
+  const runtimeSeconds = (startedAt: number): number => Math.round((clock.passedMs() - startedAt) * 1e6) / 1e9
+
   const resultOf = (
     { message, task }: Request,
     { value, children }: OutcomeOf<'success'>,
@@ -32,14 +35,14 @@ export function createSucceed(parts: ConclusionParts, fail: Fail): Conclusion<Ou
     const { message } = request
     tally.succeeded++
     if (logsTasks) {
-      const runtime = (clock.now() - startedAt) / 1000
+      const runtime = runtimeSeconds(startedAt)
       const text = `Task ${message.task}[${message.id}] succeeded in ${runtime}s`
       log.info({ taskId: message.id, task: message.task, runtime }, text)
     }
     const recorded = monitors.current?.ended(message, {
       kind: 'succeeded',
       value,
-      runtimeSeconds: (clock.now() - startedAt) / 1000,
+      runtimeSeconds: runtimeSeconds(startedAt),
     })
     const results = result === undefined ? [] : [result]
     messages.settle(message, delivery, results, partsOf(message, value, settings), recorded)

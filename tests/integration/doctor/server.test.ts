@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
+import { systemClock } from '../../../src/clock.js'
 import { complaints, diagnose } from './diagnose.js'
 
 const PERSISTENT = ['--appendonly', 'yes']
@@ -191,7 +192,7 @@ describe('the clock', () => {
     [90_000, 'fault', /behind$/],
   ])('of this machine %i ms ahead is %s', async (aheadMs, status, found) => {
     const { url } = await startRedis()
-    const clock = { now: () => Date.now() + aheadMs, sleep: () => Promise.resolve() }
+    const clock = { ...systemClock, now: () => Date.now() + aheadMs, sleep: () => Promise.resolve() }
     const { 'clock-skew': skew } = await diagnose(url, {}, { clock })
     expect(skew).toMatchObject({ status, found: expect.stringMatching(found) as string })
   })

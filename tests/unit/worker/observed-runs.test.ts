@@ -160,7 +160,8 @@ describe('signals', () => {
       value: 3,
       request: { args: [1, 2] },
     })
-    expect(ends[0]?.runtimeMs).toBeGreaterThanOrEqual(0)
+    // However short it was.
+    expect(ends[0]?.runtimeMs).toBeGreaterThan(0)
   })
 
   it('tell of failures, retries, expired and unknown tasks', async () => {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { createSettler, type Settlement, type Settler } from '../../../src/worker/settle.js'
 import { ResultBackendFullError, ResultRefusedError } from '../../../src/results/errors.js'
 import { silentLog } from '../../../src/log.js'
+import { systemClock } from '../../../src/clock.js'
 import type { Consumer, Delivery } from '../../../src/broker/broker.js'
 import type { ResultBackend, StoredResult, StoreOptions } from '../../../src/results/result-backend.js'
 import type { TaskMessage } from '../../../src/serialization/task-message.js'
@@ -45,7 +46,7 @@ function openDesk(refuse: Refuse): Desk {
     completeChord: () => Promise.resolve(true),
     failureInstead: ({ id }, error) => result(id, `failed: ${error.message}`),
     clock: {
-      now: Date.now,
+      ...systemClock,
       sleep() {
         pauses++
         return new Promise((resolve) => setImmediate(resolve))
