@@ -30,6 +30,7 @@ export function appControl(parts: AppControlParts): Control {
         limits,
       )
     },
+    workers: () => broker.workers(),
     async purge(queues = settings.taskQueues ?? [settings.taskDefaultQueue]) {
       const counts = await Promise.all(queues.map((queue) => broker.purge(queue)))
       return counts.reduce((sum, count) => sum + count, 0)

@@ -201,6 +201,11 @@ export interface Broker {
   queueLength(queue: string): Promise<number>
   /** Messages of some queues that wait for their ETA, by that, at most `limit` of each queue. */
   parked(queues: readonly string[], limit: number): Promise<ParkedMessage[]>
+  /**
+   * Node names of the workers of this runtime that are alive, by their leases: nobody is asked, so that one is known
+   * which is too busy to reply. One that was killed is among them until its lease is over.
+   */
+  workers(): Promise<readonly string[]>
   /** Drop all waiting messages; returns how many there were. */
   purge(queue: string): Promise<number>
   readonly deadLetters: DeadLetters

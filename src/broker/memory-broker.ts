@@ -6,6 +6,7 @@ import { createMemoryReplies } from './memory-replies.js'
 import { createMemoryQueues } from './memory-queues.js'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
 import { PublishError } from './errors.js'
+import { workerOf } from './worker-of.js'
 import type { Broker, DeadLetterLimits } from './broker.js'
 
 /**
@@ -15,7 +16,13 @@ import type { Broker, DeadLetterLimits } from './broker.js'
 export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTER_LIMITS): Broker {
   const waiting = createMemoryQueues()
   const deadLetters = createMemoryDeadLetters(waiting, limits)
-  const messages: MemoryMessages = { waiting, deadLetters, unacked: new Map(), parked: new Map() }
+  const messages: MemoryMessages = {
+    waiting,
+    deadLetters,
+    unacked: new Map(),
+    parked: new Map(),
+    consumers: new Set(),
+  }
   let closed = false
 
   return {
@@ -39,6 +46,7 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       )
       return Promise.resolve(found.toSorted((a, b) => a.eta.getTime() - b.eta.getTime()))
     },
+    workers: () => Promise.resolve([...new Set([...messages.consumers].map(workerOf))].toSorted()),
     purge: (queue) => Promise.resolve(waiting.purge(queue)),
     deadLetters,
     fanout: createMemoryFanout(),

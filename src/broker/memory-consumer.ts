@@ -17,6 +17,8 @@ export interface MemoryMessages {
   /** By queue, in the order of their ETAs. */
   readonly parked: Map<string, readonly Parked[]>
   readonly deadLetters: MemoryDeadLetters
+  /** Ids of those that have started. */
+  readonly consumers: Set<string>
 }
 
 interface Unacked {
@@ -32,7 +34,7 @@ interface Parked {
 
 export function createMemoryConsumer(
   { queues: initial, consumerId }: ConsumerOptions,
-  { waiting, unacked, parked, deadLetters }: MemoryMessages,
+  { waiting, unacked, parked, deadLetters, consumers }: MemoryMessages,
 ): Consumer {
   const order = claimOrder(initial, 'round_robin')
   const isMine = (tag: string): boolean => unacked.get(tag)?.consumerId === consumerId
@@ -101,7 +103,10 @@ export function createMemoryConsumer(
       return Promise.resolve()
     },
     removeQueue: (queue) => order.remove(queue),
-    start: () => Promise.resolve(),
+    start() {
+      consumers.add(consumerId)
+      return Promise.resolve()
+    },
     claim(limit, maxBytes = Infinity): Promise<Claim> {
       const rotation = order.next(limit)
       const deliveries: Delivery[] = []
@@ -160,6 +165,7 @@ export function createMemoryConsumer(
       return Promise.resolve()
     },
     stop() {
+      consumers.delete(consumerId)
       // In one process nobody else notices a lease that runs out, so what is still held goes back at once.
       const mine = [...unacked.values()].filter((each) => each.consumerId === consumerId)
       return putBackInFront(

@@ -14,6 +14,7 @@ import { redisDeadLetters } from './dead-letters.js'
 import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.js'
 import { createOutbox } from './outbox.js'
 import { findParked } from './parked.js'
+import { livingWorkers } from './living-workers.js'
 import { pushMessages } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
 import { createRedisFanout } from './redis-fanout.js'
@@ -119,6 +120,11 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     async parked(queues, limit) {
       await ready(client)
       return findParked(client, keys, queues, limit)
+    },
+
+    async workers() {
+      await ready(client)
+      return livingWorkers(client, keys)
     },
 
     async purge(queue) {

@@ -80,6 +80,12 @@ export interface Control {
   election(id: string, topic: string, action?: unknown, options?: CommandOptions): Promise<NodeReplies<null>>
   /** A warm shutdown. Nobody replies. */
   shutdown(options?: CommandOptions): Promise<void>
+  /**
+   * Node names of Lovage's workers that are alive, by their leases in Redis. Nobody is asked: it names those as well that
+   * are too busy to reply, or have no remote control. One that was killed goes when its lease is over (`workerLease`).
+   * Python's have no lease: `ping` finds those.
+   */
+  workers(): Promise<readonly string[]>
   /** Drop what waits in these queues. @returns how many messages. @default those that a worker of this app consumes */
   purge(queues?: readonly string[]): Promise<number>
 }
@@ -88,10 +94,11 @@ export interface ControlParts {
   readonly mailbox: Mailbox
   /** For workers that start later. */
   readonly keepRevoked: (items: readonly RevokedItem[]) => Promise<void>
+  readonly workers: () => Promise<readonly string[]>
   readonly purge: (queues: readonly string[] | undefined) => Promise<number>
 }
 
-export function createControl({ mailbox, keepRevoked, purge }: ControlParts): Control {
+export function createControl({ mailbox, keepRevoked, workers, purge }: ControlParts): Control {
   const broadcast = async <Reply>(
     method: string,
     args: Readonly<Record<string, unknown>> = {},
@@ -159,6 +166,7 @@ export function createControl({ mailbox, keepRevoked, purge }: ControlParts): Co
     async shutdown(options) {
       await broadcast('shutdown', {}, options)
     },
+    workers: () => workers(),
     purge: (queues) => purge(queues),
   }
 }

@@ -1,6 +1,6 @@
 import { beingControlled, controlling, telling, watching } from './needs/fanout.js'
 import { coordinating, scheduling, sending, sendingUnique, working } from './needs/queues.js'
-import { counting, examining, operating } from './needs/operating.js'
+import { counting, examining, finding, operating } from './needs/operating.js'
 import { awaiting, countingParts, grouping, storing } from './needs/results.js'
 import { each, type Deployment, type Need } from './needs/need.js'
 import type { Places } from './places.js'
@@ -27,7 +27,7 @@ export function needsOf(
     if (role === 'worker')
       needs.push(...working(at), ...coordinating(at), ...beingControlled(at), ...controlling(at))
     if (role === 'beat') needs.push(...scheduling(at))
-    if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at))
+    if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at), ...finding(at))
     if (role === 'operator') needs.push(...operating(at), ...examining(at), ...watching(at))
   }
   // Beat sends, and asks for no result.

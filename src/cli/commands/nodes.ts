@@ -44,20 +44,44 @@ export function defineControl(command: Command): Command {
   })
 }
 
+const SILENT = { ok: 'alive, but did not reply' }
+
 /** Celery's `status`: which workers are there. */
 export function defineStatus(command: Command): Command {
   return addNodeFlags(command.description('list the workers that are there')).action(async () => {
     const flags = command.opts<NodeFlags>()
     await withReplies(
       command,
-      (app) => app.control.inspect(optionsOf(flags)).ping(),
+      (app) => findNodes(app, flags),
       (replies) => {
         if (flags.json) return JSON.stringify(replies)
-        const nodes = Object.keys(replies).toSorted()
-        return [...nodes.map((node) => `->  ${node}: OK`), '', formatOnline(nodes.length)].join('\n')
+        const nodes = Object.entries(replies).toSorted(([one], [other]) => (one < other ? -1 : 1))
+        const lines = nodes.map(
+          ([node, reply]) => `->  ${node}: ${reply === SILENT ? 'OK, but did not reply' : 'OK'}`,
+        )
+        return [...lines, '', formatOnline(nodes.length)].join('\n')
       },
     )
   })
+}
+
+/** Lovage's workers by their leases, whether they reply or not; Python's, which have none, by their replies. */
+async function findNodes(app: Celery, flags: NodeFlags): Promise<NodeReplies<unknown>> {
+  const [leased, replied] = await Promise.allSettled([
+    app.control.workers(),
+    app.control.inspect(optionsOf(flags)).ping(),
+  ])
+  if (replied.status === 'rejected') {
+    if (leased.status === 'rejected' || leased.value.length === 0) throw replied.reason
+    process.stderr.write('warning: nobody could be asked, so that workers of Python are left out\n')
+  }
+  const { destination } = flags
+  const alive = leased.status === 'fulfilled' ? leased.value : []
+  const wanted = alive.filter((node) => destination === undefined || destination.includes(node))
+  return {
+    ...Object.fromEntries(wanted.map((node) => [node, SILENT])),
+    ...(replied.status === 'fulfilled' && replied.value),
+  }
 }
 
 interface NodeCommand {

@@ -5,6 +5,12 @@ export function counting({ lists, keys }: Places): Need[] {
   return [...each('LLEN', lists), ...each('ZCARD', [keys.deadLetters[0]])]
 }
 
+/** Workers, by their leases. */
+export function finding({ keys }: Places): Need[] {
+  const needs: Need[] = [{ command: 'TIME' }, ...each('ZRANGEBYSCORE', [keys.leases], ['0', '0'])]
+  return needs.map((need) => ({ ...need, without: 'it does not see workers that are too busy to reply' }))
+}
+
 export function operating({ lists, keys }: Places): Need[] {
   const [deadIndex, deadElements, deadInformation] = keys.deadLetters
   const dead = [deadElements, deadInformation]

@@ -81,6 +81,19 @@ export function describeBroker(makeBroker: MakeBroker): void {
     expect(await broker.queueLength('a')).toBe(1)
   })
 
+  it('row 35: names the workers whose consumers have started and not stopped', async () => {
+    const broker = await makeBroker()
+    expect(await broker.workers()).toEqual([])
+    const ids = ['b@host:1', 'a@host:2', 'a@host:3']
+    const consumers = ids.map((consumerId) => broker.consumer({ queues: ['q'], consumerId }))
+    for (const consumer of consumers) await consumer.start()
+    expect(await broker.workers()).toEqual(['a@host', 'b@host'])
+    for (const consumer of consumers.slice(0, 2)) await consumer.stop()
+    expect(await broker.workers()).toEqual(['a@host'])
+    await consumers[2]?.stop()
+    expect(await broker.workers()).toEqual([])
+  })
+
   it('tells which messages wait for their ETA', async () => {
     const broker = await makeBroker()
     const consumer = await startConsumer(broker, 'a', 'b')

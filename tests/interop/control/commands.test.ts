@@ -7,7 +7,7 @@ import { startRedis } from '../../support/redis-server.js'
 import { testApp } from '../../support/test-app.js'
 
 describe.each(celeryGenerations)('lovage and $name', ({ python }) => {
-  it('lovage status, inspect and control work on a Python worker', async () => {
+  it('row 35: lovage status, inspect and control work on a Python worker', async () => {
     const { url } = await startRedis()
     const worker = await startPythonWorker({ broker: url, python, pool: 'solo' })
     const { nodeName } = worker
