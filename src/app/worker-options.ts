@@ -93,6 +93,8 @@ export interface WorkerCounts {
   readonly active: number
   /** Claimed, not yet running. */
   readonly reserved: number
+  /** Ended, by a hard time limit or whoever terminated them, while their functions go on on the event loop. */
+  readonly lingering: number
 }
 
 /** The limits within which a pool has as many slots as there is work for. */

@@ -31,8 +31,8 @@ export function execute(request: Request, limits: TimeLimits, parts: ExecutionPa
   const settled = returned.then(success, (thrown: unknown) =>
     outcomeOfThrown(task, message.retries, thrown, running.children),
   )
-  const outcome = limits.hard || limits.soft ? withTimeLimits(settled, limits, abort) : settled
-  return { outcome, abort }
+  if (!limits.hard && !limits.soft) return { outcome: settled, abort }
+  return { outcome: withTimeLimits(settled, limits, abort), abort, returned: settled }
 }
 
 function withTimeLimits(

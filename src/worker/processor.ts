@@ -153,6 +153,6 @@ export function createProcessor(parts: ProcessorParts): Processor {
       waiting: () => [...room.waiting(), ...limits.waiting()],
     },
     setRateLimit: limits.setRateLimit,
-    counts: () => ({ ...tally, active: pool.slots.active, reserved: room.size }),
+    counts: () => ({ ...tally, active: pool.slots.active, reserved: room.size, lingering: runner.lingering }),
   }
 }

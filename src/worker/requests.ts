@@ -1,6 +1,6 @@
 import type { Request } from './request.js'
 
-/** A request whose task runs. */
+/** A request whose task runs, or whose function goes on although the task was ended. */
 export interface RunningRequest {
   readonly request: Request
   /** By the clock, in milliseconds. */

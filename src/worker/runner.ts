@@ -2,8 +2,9 @@ import { acksLate, keepsResult, storedResult, type Request, type SendEvent } fro
 import type { Monitors } from './monitors.js'
 import type { Observer } from './observer.js'
 import { BLOCKS_AFTER_MS } from './blocking.js'
+import { createLingering } from './lingering.js'
 import { isExpired } from './strategy.js'
-import { TaskRevokedError } from '../app/outcomes.js'
+import { TaskRevokedError, TimeLimitExceeded } from '../app/outcomes.js'
 import type { AddToChordParts } from './add-to-chord.js'
 import type { Clock } from '../clock.js'
 import type { Conclude } from './conclude.js'
@@ -11,6 +12,7 @@ import type { Delivery } from '../broker/broker.js'
 import type { HeldMessages } from './held-messages.js'
 import type { Execution, Pool, TimeLimits } from './pool/pool.js'
 import type { Log } from '../log.js'
+import type { Outcome } from './outcome.js'
 import type { Refusals } from './refusals.js'
 import type { RegisteredTask } from '../app/registered-task.js'
 import type { Requests } from './requests.js'
@@ -35,6 +37,8 @@ export interface Runner {
   /** Have other limits for a task than its own; seconds, undefined for none. */
   setTimeLimits(this: void, task: string, limits: TimeLimits): void
   running: Requests['running']
+  /** How many functions go on whose tasks were ended; {@link Runner.running} has them as well. */
+  readonly lingering: number
   /** The last one that began and had to wait for something; it may have ended. */
   latest(this: void): Request | undefined
   totals: Requests['totals']
@@ -87,6 +91,7 @@ export function createRunner(parts: RunnerParts): Runner {
   } = parts
   const { pool } = parts
   const running = new Map<Delivery, Running>()
+  const lingering = createLingering(log)
   let latest: Request | undefined
 
   const started = new Map<RegisteredTask, { count: number }>()
@@ -155,6 +160,8 @@ export function createRunner(parts: RunnerParts): Runner {
     return execution.outcome.then((outcome) => {
       // Handed back meanwhile, at a stop, or terminated.
       if (!running.delete(request.delivery)) return
+      if (execution.returned !== undefined && isOverLimit(outcome))
+        lingering.watch({ request, startedAt }, 'is past its hard time limit', execution.returned)
       return conclude(request, delivery, outcome, startedAt)
     })
   }
@@ -186,10 +193,13 @@ export function createRunner(parts: RunnerParts): Runner {
     },
     terminate(taskId, signal) {
       const found = [...running.values()].filter(({ request }) => request.message.id === taskId)
-      for (const { request, delivery, execution } of found) {
+      for (const { request, delivery, execution, startedAt } of found) {
         running.delete(request.delivery)
-        if (execution.terminate === undefined) execution.abort(new TaskRevokedError('terminated'))
-        else execution.terminate(signal)
+        if (execution.terminate === undefined) {
+          execution.abort(new TaskRevokedError('terminated'))
+          const returned = execution.returned ?? execution.outcome
+          if (returned instanceof Promise) lingering.watch({ request, startedAt }, 'was terminated', returned)
+        } else execution.terminate(signal)
         refusals.revoke(request.message, delivery, 'terminated', signal)
       }
       return found.length > 0
@@ -200,12 +210,20 @@ export function createRunner(parts: RunnerParts): Runner {
     latest: () => latest,
     running: () => {
       const startOfTime = clock.now() - clock.passedMs()
-      return [...running.values()].map(({ request, delivery, startedAt }) => {
+      const all = [...running.values(), ...lingering.list().map((run) => ({ ...run, delivery: undefined }))]
+      return all.map(({ request, delivery, startedAt }) => {
         return { request, startedAt: startOfTime + startedAt, isAcknowledged: delivery === undefined }
       })
     },
+    get lingering() {
+      return lingering.count
+    },
     totals: () => Object.fromEntries([...started].map(([{ name }, { count: times }]) => [name, times])),
   }
+}
+
+function isOverLimit(outcome: Outcome): boolean {
+  return outcome.kind === 'failure' && outcome.thrown instanceof TimeLimitExceeded
 }
 
 /** @param changed - Of the task, at run time. What the message says comes first. */

@@ -5,6 +5,7 @@ import { createAsyncPool } from './async-pool.js'
 import { defaultConcurrency } from '../../app/pool-kinds.js'
 import { createChildPool } from './child-pool.js'
 import { isPoolChild } from './child/is-child.js'
+import { warnOfHardLimits } from './unenforced-limits.js'
 import { InvalidArgumentError, describeValue } from '../../errors.js'
 import type { Pool } from './pool.js'
 import type { PoolKind, WorkerOptions, WorkerParts } from '../../app/worker-options.js'
@@ -14,11 +15,8 @@ import type { PoolKind, WorkerOptions, WorkerParts } from '../../app/worker-opti
  *
  * @throws InvalidArgumentError where they do not fit each other.
  */
-export function createPool(
-  { settings, tasks, log }: WorkerParts,
-  hostname: string,
-  options: WorkerOptions,
-): Pool {
+export function createPool(parts: WorkerParts, hostname: string, options: WorkerOptions): Pool {
+  const { settings, tasks, log } = parts
   if (isPoolChild()) {
     throw new InvalidArgumentError(
       'a worker was started in a child of a worker’s pool, by importing the module of the app: define the app and its ' +
@@ -30,7 +28,10 @@ export function createPool(
     options.autoscale === undefined
       ? checkConcurrency(options.concurrency ?? settings.workerConcurrency ?? defaultConcurrency(kind))
       : readAutoscale(options.autoscale).min
-  if (kind === 'async' || kind === 'solo') return createAsyncPool(kind, concurrency)
+  if (kind === 'async' || kind === 'solo') {
+    warnOfHardLimits(kind, parts)
+    return createAsyncPool(kind, concurrency)
+  }
   if (settings.broker.startsWith('memory:')) {
     throw new InvalidArgumentError(
       `pool: ${kind} need a broker on a server, as children do not share the memory of memory://`,

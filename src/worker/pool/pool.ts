@@ -52,6 +52,8 @@ export interface Execution {
   readonly outcome: Outcome | Promise<Outcome>
   /** Abort the task's signal. What the function does then is its own affair. */
   readonly abort: (reason: unknown) => void
+  /** Settles when the function has returned; undefined where the outcome does not come before that. */
+  readonly returned?: Promise<unknown> | undefined
   /**
    * End it, with a signal of the operating system, where it runs in a child; what becomes its outcome then means
    * nothing. Undefined where only the function itself can end it.

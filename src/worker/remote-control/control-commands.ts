@@ -6,6 +6,8 @@ import { parseRate, type RateLimit } from '../../app/rate-limit.js'
 import { pythonRepr } from '../../serialization/python-repr.js'
 import { stampsIn } from '../../control/control.js'
 import { isStamped } from '../revocation/revoked.js'
+import { runsHere } from '../pool/pool.js'
+import { unenforced } from '../pool/unenforced-limits.js'
 import type { Arguments, ControlCommand } from './command.js'
 import type { ControlledNode } from './node.js'
 
@@ -17,12 +19,13 @@ export const controlCommands: Readonly<Record<string, ControlCommand<ControlledN
   revoke_by_stamped_headers: { run: revokeByStamps },
   rate_limit: { run: limitRate },
   time_limit: {
-    run(args, { tasks, setTimeLimits, log }) {
+    run(args, { tasks, setTimeLimits, pool, log }) {
       const [hard, soft] = [secondsIn(args, 'hard'), secondsIn(args, 'soft')]
       const name = textIn(args, 'task_name')
       if (!tasks.has(name)) return failed('unknown task')
       setTimeLimits(name, { hard, soft })
       log.info({ task: name, hard, soft }, 'new time limits, by remote control')
+      if (hard !== undefined && runsHere(pool)) log.warn({ task: name }, unenforced(pool.kind, `of ${name}`))
       return ok('time limits set successfully')
     },
   },

@@ -67,6 +67,14 @@ export function createTaskMetrics({ registry, hostname, tasks, counts }: TaskMet
       this.set(counts().reserved)
     },
   })
+  new Gauge({
+    name: 'lovage_worker_tasks_lingering',
+    help: 'Tasks that were ended, by a hard time limit or terminated, while their functions go on.',
+    registers,
+    collect() {
+      this.set(counts().lingering)
+    },
+  })
 
   const labelsOf = ({ task, routingKey }: TaskMessage): Record<(typeof labelNames)[number], string> => ({
     name: tasks.get(task) === undefined ? UNREGISTERED : task,
