@@ -11,6 +11,7 @@ const ground = [
   './clock.ts',
   './logical-clock.ts',
   './log.ts',
+  './has-colours.ts',
   './backoff.ts',
   './did-you-mean.ts',
   './glob.ts',

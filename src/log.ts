@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { hasColours } from './has-colours.js'
 
 /** The few methods of a logger that Lovage calls; pino's, and any logger's of the same shape. */
 export interface Log {
@@ -46,7 +47,11 @@ export function createLog(options: LogOptions = {}): Log {
       ? {
           transport: {
             target: 'pino-pretty',
-            options: { translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' },
+            options: {
+              translateTime: 'SYS:HH:MM:ss.l',
+              ignore: 'pid,hostname',
+              colorize: hasColours(process.stdout),
+            },
           },
         }
       : {}),

@@ -1,7 +1,7 @@
 import type { Log } from './log.js'
 
 /**
- * Resolves when the process is asked to end: SIGTERM, SIGINT or SIGHUP. A second of them ends it at once, with the
+ * Resolves when the process is asked to end: SIGTERM, SIGINT, SIGHUP or SIGQUIT. A second of them ends it at once, with the
  * exit code of a process that died of it.
  *
  * @param repeatMs - Milliseconds in which a second signal counts as the first: a terminal sends Ctrl-C to the whole
@@ -13,6 +13,7 @@ export function stopRequested(log: Pick<Log, 'info'>, { repeatMs = 0 } = {}): Pr
     for (const [signal, number] of [
       ['SIGHUP', 1],
       ['SIGINT', 2],
+      ['SIGQUIT', 3],
       ['SIGTERM', 15],
     ] as const) {
       process.on(signal, () => {

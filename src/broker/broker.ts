@@ -187,6 +187,13 @@ export interface Consumer {
   stop(): Promise<void>
 }
 
+/** That a queue gets what is sent to an exchange with a routing key, or a pattern of those (section 5.3). */
+export interface Binding {
+  readonly queue: string
+  readonly exchange: string
+  readonly routingKey: string
+}
+
 export interface Broker {
   /** Credentials replaced, for logs and banners. */
   readonly url: string
@@ -206,6 +213,8 @@ export interface Broker {
    * which is too busy to reply. One that was killed is among them until its lease is over.
    */
   workers(): Promise<readonly string[]>
+  /** Which queues are bound to an exchange, by their names. */
+  bindings(exchange: string): Promise<Binding[]>
   /** Drop all waiting messages; returns how many there were. */
   purge(queue: string): Promise<number>
   readonly deadLetters: DeadLetters

@@ -47,6 +47,8 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       return Promise.resolve(found.toSorted((a, b) => a.eta.getTime() - b.eta.getTime()))
     },
     workers: () => Promise.resolve([...new Set([...messages.consumers].map(workerOf))].toSorted()),
+    // Nothing is routed.
+    bindings: () => Promise.resolve([]),
     purge: (queue) => Promise.resolve(waiting.purge(queue)),
     deadLetters,
     fanout: createMemoryFanout(),

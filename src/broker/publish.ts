@@ -1,7 +1,7 @@
 import { isElsewhere, isRefusal } from '../redis/script.js'
 import { PublishError } from './errors.js'
 import { priorityStep, type BrokerKeys } from './keys.js'
-import type { OutgoingMessage } from './broker.js'
+import type { Binding, OutgoingMessage } from './broker.js'
 import type { RedisClient } from '../redis/connect.js'
 
 /** Arguments of one LPUSH; a longer command would hold up the server and its client. */
@@ -65,6 +65,12 @@ export async function pushMessages(
  */
 export function bindingMember(queue: string, sep: string, routingKey = queue): string {
   return `${routingKey}${sep}${sep}${queue}`
+}
+
+/** Undefined for what is no member. */
+export function readBindingMember(member: string, exchange: string, sep: string): Binding | undefined {
+  const [routingKey, , queue] = member.split(sep)
+  return routingKey === undefined || queue === undefined ? undefined : { queue, exchange, routingKey }
 }
 
 function byList(

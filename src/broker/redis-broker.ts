@@ -15,7 +15,7 @@ import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.j
 import { createOutbox } from './outbox.js'
 import { findParked } from './parked.js'
 import { livingWorkers } from './living-workers.js'
-import { pushMessages } from './publish.js'
+import { pushMessages, readBindingMember } from './publish.js'
 import { createRedisConsumer } from './redis-consumer.js'
 import { createRedisFanout } from './redis-fanout.js'
 import { createRedisRevocations } from './redis-revocations.js'
@@ -125,6 +125,14 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     async workers() {
       await ready(client)
       return livingWorkers(client, keys)
+    },
+
+    async bindings(exchange) {
+      await ready(client)
+      const members = await client.smembers(keys.binding(exchange))
+      return members
+        .flatMap((member) => readBindingMember(member, exchange, keyOptions.sep) ?? [])
+        .toSorted((a, b) => (a.queue < b.queue ? -1 : 1))
     },
 
     async purge(queue) {

@@ -1,6 +1,7 @@
 import type { Celery } from '../app/celery.js'
 import { defaultConcurrency } from '../app/pool-kinds.js'
 import { version } from '../version.js'
+import { paintFor } from './paint.js'
 import type { Settings } from '../app/settings.js'
 import type { WorkerOptions } from '../app/worker-options.js'
 
@@ -12,20 +13,21 @@ export function formatBanner(
   const { hostname, queues } = options
   const hasTaskEvents = options.taskEvents ?? app.settings.workerSendTaskEvents
   const results = app.settings.backend === undefined ? 'disabled://' : app.backend.url
+  const { heading } = paintFor(process.stdout)
   return [
-    `${hostname} v${version}`,
+    heading(`${hostname} v${version}`),
     '',
-    '[config]',
+    heading('[config]'),
     `.> app:         ${app.name}`,
     `.> transport:   ${app.broker.url}`,
     `.> results:     ${results}`,
     `.> concurrency: ${describePool(app.settings, options)}`,
     `.> task events: ${hasTaskEvents ? 'ON' : 'OFF'}`,
     '',
-    '[queues]',
+    heading('[queues]'),
     ...queues.map((queue) => `.> ${queue.padEnd(16)} exchange=${queue}(direct) key=${queue}`),
     '',
-    '[tasks]',
+    heading('[tasks]'),
     ...[...app.tasks.keys()].sort().map((name) => `  . ${name}`),
     '',
     '',

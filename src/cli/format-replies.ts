@@ -1,5 +1,6 @@
 import { formatTable, printable } from './format-table.js'
 import { isNodeError, type NodeReplies } from '../control/replies.js'
+import { paintFor } from './paint.js'
 import { plural } from './plural.js'
 
 const INDENT = '    '
@@ -11,9 +12,15 @@ export function formatReplies(replies: NodeReplies<unknown>): string {
     const body = formatReply(reply)
       .split('\n')
       .map((line) => `${INDENT}${line}`.trimEnd())
-    return [`->  ${printable(node)}: ${status}`, ...body].join('\n')
+    return [formatNode(node, status), ...body].join('\n')
   })
   return `${blocks.join('\n')}\n`
+}
+
+/** A node's own line. */
+export function formatNode(node: string, status: 'OK' | 'ERROR'): string {
+  const paint = paintFor(process.stdout)
+  return `->  ${printable(node)}: ${status === 'OK' ? paint.good(status) : paint.bad(status)}`
 }
 
 export function formatOnline(count: number): string {

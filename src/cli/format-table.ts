@@ -1,5 +1,13 @@
-/** Rows in columns as wide as they need be, the first row as their headings. */
+import { paintFor } from './paint.js'
+
+/** Rows in columns as wide as they need be, the first row as their headings: bold on a terminal. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
+  const [headings = '', ...lines] = formatColumns(rows).split('\n')
+  return [paintFor(process.stdout).heading(headings), ...lines].join('\n')
+}
+
+/** Rows in columns as wide as they need be. */
+export function formatColumns(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? []
   return rows
     .map((row) =>

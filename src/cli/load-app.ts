@@ -12,17 +12,29 @@ import type { Celery } from '../app/celery.js'
  * @param name - a path in the working directory, or a package that is installed there.
  * @throws UsageError saying what was looked for, or what is wrong with the module.
  */
-export async function loadApp(name: string, directory = process.cwd()): Promise<Celery> {
-  const file = findModule(name, directory)
+export async function loadApp(name: string): Promise<Celery> {
+  const flag = `-A ${name}`
+  const { file, exports } = await importNamed(flag, name)
   try {
-    return appOf(file, await importModule(name, file))
+    return appOf(file, exports)
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error
-    throw new UsageError(`-A ${name}: ${error.message}`, { cause: error })
+    throw new UsageError(`${flag}: ${error.message}`, { cause: error })
   }
 }
 
-function findModule(name: string, directory: string): string {
+/** Load a module that a flag names. @throws UsageError as {@link loadApp} does. */
+export async function importNamed(
+  flag: string,
+  name: string,
+): Promise<{ readonly file: string; readonly exports: Record<string, unknown> }> {
+  const file = findModule(flag, name)
+  return { file, exports: await importModule(flag, file) }
+}
+
+/** The file of a module that a flag names. @throws UsageError */
+export function findModule(flag: string, name: string): string {
+  const directory = process.cwd()
   const { resolve } = createRequire(path.join(directory, 'here.js'))
   for (const candidate of [path.resolve(directory, name), name]) {
     try {
@@ -31,20 +43,20 @@ function findModule(name: string, directory: string): string {
       // The next one may be there.
     }
   }
-  throw new UsageError(`-A ${name}: there is no such file in ${directory}, and no such package`)
+  throw new UsageError(`${flag}: there is no such file in ${directory}, and no such package`)
 }
 
-async function importModule(name: string, file: string): Promise<Record<string, unknown>> {
+async function importModule(flag: string, file: string): Promise<Record<string, unknown>> {
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
       throw new UsageError(
-        `-A ${name}: this Node.js does not read TypeScript by itself; compile it and name the .js file, ` +
+        `${flag}: this Node.js does not read TypeScript by itself; compile it and name the .js file, ` +
           "or install tsx and set NODE_OPTIONS='--import tsx'",
         { cause: error },
       )
     }
-    throw new UsageError(`-A ${name}: cannot load ${file}: ${describeWithPlace(error)}`, { cause: error })
+    throw new UsageError(`${flag}: cannot load ${file}: ${describeWithPlace(error)}`, { cause: error })
   }
 }

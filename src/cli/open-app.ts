@@ -2,7 +2,8 @@ import type { Celery } from '../app/celery.js'
 import { loadDotEnv, readEnvironment } from '../app/environment.js'
 import { createLog, silentLog, type Log } from '../log.js'
 import { createService } from '../service.js'
-import { loadApp } from './load-app.js'
+import { UsageError } from './errors.js'
+import { importNamed, loadApp } from './load-app.js'
 
 /** Celery's global flags, and `-l` of the commands that have it. */
 export interface AppFlags {
@@ -10,6 +11,21 @@ export interface AppFlags {
   readonly broker?: string
   readonly resultBackend?: string
   readonly loglevel?: string
+  readonly quiet?: boolean
+  /** Celery's `-I` of a worker: modules that are loaded beside the app's. */
+  readonly include?: readonly string[]
+}
+
+/** By which children of a worker learn of `-I`. */
+const INCLUDE_VARIABLE = 'LOVAGE_INCLUDE'
+
+/** Celery's `--workdir`. @throws UsageError */
+export function changeDirectory(directory: string): void {
+  try {
+    process.chdir(directory)
+  } catch (error) {
+    throw new UsageError(`--workdir ${directory}: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 export interface OpenedApp {
@@ -38,13 +54,20 @@ export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp>
     ...(flags.resultBackend === undefined ? {} : { CELERY_RESULT_BACKEND: flags.resultBackend }),
     ...(flags.loglevel === undefined ? {} : { LOG_LEVEL: flags.loglevel }),
     ...(flags.app === undefined ? {} : { CELERY_APP: flags.app }),
+    ...(flags.include === undefined ? {} : { [INCLUDE_VARIABLE]: flags.include.join(',') }),
   }
   const environment = readEnvironment(env)
   const logFormat = environment.log.format
   const module = env.CELERY_APP || undefined
-  if (module === undefined) return { ...createService(environment, role), logFormat, env }
+  const included = env[INCLUDE_VARIABLE]?.split(',') ?? []
+  if (module === undefined) {
+    if (included.length > 0)
+      throw new UsageError('-I: modules are included beside that of -A, which is missing')
+    return { ...createService(environment, role), logFormat, env }
+  }
 
   const app = await loadApp(module)
+  for (const name of included) await importNamed(`-I ${name}`, name)
   const { broker, backend } = environment.settings
   if (env.CELERY_BROKER_URL) app.configure({ broker })
   if (env.CELERY_RESULT_BACKEND) app.configure({ backend })

@@ -4,22 +4,33 @@ import type { Use } from './subject.js'
 
 const TITLES: Readonly<Record<Use, string>> = { broker: 'broker', results: 'result backend' }
 
-/** One screen: a line for each finding, and where there is something to do, a second one that says what. */
-export function formatReport({ examined }: Report): string {
+/**
+ * One screen: a line for each finding, and where there is something to do, a second one that says what.
+ *
+ * @param paintStatus - Colours the text of a status.
+ */
+export function formatReport(
+  { examined }: Report,
+  paintStatus: (status: Status, text: string) => string = (_, text) => text,
+): string {
   const lines: string[] = []
   for (const { uses, url, findings } of examined) {
     const width = Math.max(...findings.map(({ name }) => name.length))
     lines.push(`${uses.map((use) => TITLES[use]).join(' and ')}: ${url}`)
-    for (const finding of findings) lines.push(...formatFinding(finding, width))
+    for (const finding of findings) lines.push(...formatFinding(finding, width, paintStatus))
     lines.push('')
   }
   const all = examined.flatMap(({ findings }) => findings)
   return [...lines, summarize(all), ''].join('\n')
 }
 
-function formatFinding({ status, name, found, advice }: Finding, width: number): string[] {
+function formatFinding(
+  { status, name, found, advice }: Finding,
+  width: number,
+  paintStatus: (status: Status, text: string) => string,
+): string[] {
   const indent = ' '.repeat(2 + STATUS_WIDTH + 2)
-  const line = `  ${status.padEnd(STATUS_WIDTH)}  ${name.padEnd(width)}  ${found}`
+  const line = `  ${paintStatus(status, status.padEnd(STATUS_WIDTH))}  ${name.padEnd(width)}  ${found}`
   return advice === undefined ? [line] : [line, `${indent}${' '.repeat(width)}  -> ${advice}`]
 }
 

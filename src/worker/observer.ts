@@ -43,6 +43,7 @@ export interface ObserverParts {
 
 export function createObserver(parts: ObserverParts): Observer {
   const { signals, hostname, context, log } = parts
+  const logsTasks = log.isLevelEnabled('info')
 
   const signalOf = (message: TaskMessage): TaskSignal => ({
     taskId: message.id,
@@ -94,6 +95,8 @@ export function createObserver(parts: ObserverParts): Observer {
   return {
     watches: ({ task }) => task.hooks !== undefined || hasListeners(),
     received({ message }) {
+      if (logsTasks)
+        log.info({ taskId: message.id, task: message.task }, `Task ${message.task}[${message.id}] received`)
       if (signals.has('taskReceived')) void signals.emit('taskReceived', signalOf(message))
     },
     starts(request) {

@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { LovageError } from '../../errors.js'
 import { isPlainRecord } from '../../serialization/plain-record.js'
 import { parseJson } from '../../serialization/json.js'
+import { CALL_REFUSALS, refuseFlags } from '../refusals.js'
 import { openApp, type AppFlags } from '../open-app.js'
 
 interface CallFlags {
@@ -12,11 +13,13 @@ interface CallFlags {
   readonly eta?: Date
   readonly expires?: number | Date
   readonly priority?: number
+  readonly serializer?: string
+  readonly json?: boolean
 }
 
 /** Celery's `call`: sends a task and prints its id. */
 export function defineCall(command: Command): Command {
-  return command
+  return refuseFlags(command, CALL_REFUSALS)
     .description('send a task and print its id')
     .argument('<name>', 'of the task')
     .option('-a, --args <json>', 'positional arguments, a JSON array', readArgs, [])
@@ -26,13 +29,15 @@ export function defineCall(command: Command): Command {
     .option('--eta <time>', 'do not start it before; ISO 8601', readInstant)
     .option('--expires <time>', 'do not start it after; seconds, or ISO 8601', readExpires)
     .option('--priority <n>', '0 to 9, 0 the most urgent', readNumber)
+    .option('--serializer <name>', 'that its arguments are written with: json, yaml, msgpack, auth')
+    .option('--json', 'print the id as JSON')
     .action(async (name: string) => {
-      const { args, kwargs, queue, countdown, eta, expires, priority } = command.opts<CallFlags>()
+      const { args, kwargs, queue, countdown, eta, expires, priority, ...flags } = command.opts<CallFlags>()
       const { app } = await openApp({ ...command.optsWithGlobals<AppFlags>(), loglevel: 'silent' }, 'call')
-      const options = { queue, countdown, eta, expires, priority }
+      const options = { queue, countdown, eta, expires, priority, serializer: flags.serializer }
       const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
       const { id } = await app.sendTask(name, args, kwargs, given)
-      process.stdout.write(`${id}\n`)
+      process.stdout.write(`${flags.json ? JSON.stringify({ id }) : id}\n`)
       await app.close()
     })
 }

@@ -3,7 +3,9 @@ import { examine } from '../../doctor/examine.js'
 import { formatReport } from '../../doctor/format-report.js'
 import { ROLES, type Role } from '../../doctor/needs.js'
 import { openApp, type AppFlags } from '../open-app.js'
+import { paintFor } from '../paint.js'
 import { readNames } from '../worker-flags.js'
+import type { Status } from '../../doctor/finding.js'
 
 interface DoctorFlags {
   readonly json?: boolean
@@ -25,9 +27,15 @@ export function defineDoctor(command: Command): Command {
         'doctor',
       )
       const report = await examine(app.settings, { queues: named ?? queues, role })
-      process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report))
+      process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, paintStatus))
       if (report.status === 'fault') process.exitCode = 1
     })
+}
+
+function paintStatus(status: Status, text: string): string {
+  const { good, bad, warning } = paintFor(process.stdout)
+  const painters: Partial<Record<Status, (text: string) => string>> = { ok: good, fault: bad, warning }
+  return painters[status]?.(text) ?? text
 }
 
 function readRole(text: string): Role {

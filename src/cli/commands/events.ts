@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { stopRequested } from '../../stop-requested.js'
 import { createEventFormatter } from '../format-event.js'
 import { formatView } from '../events-view.js'
+import { addLogLevelFlag } from '../log-level.js'
+import { DAEMON_REFUSALS, EVENTS_REFUSALS, refuseFlags } from '../refusals.js'
 import { openApp, type AppFlags } from '../open-app.js'
 import type { Celery } from '../../app/celery.js'
 import type { CeleryEvent } from '../../events/event.js'
@@ -17,13 +19,13 @@ const HOME_AND_CLEAR = '\x1b[H\x1b[J'
 
 /** Celery's `events`: shows what workers and producers tell of themselves and their tasks, until it is told to stop. */
 export function defineEvents(command: Command): Command {
-  return command
+  return refuseFlags(addLogLevelFlag(command), EVENTS_REFUSALS, DAEMON_REFUSALS)
     .description('show events: a live view on a terminal, else a line for each')
     .option('-d, --dump', 'a line for each event')
     .option('--json', 'each event as a line of JSON')
     .action(async () => {
       const { dump, json } = command.opts<EventsFlags>()
-      const flags = { ...command.optsWithGlobals<AppFlags>(), loglevel: 'error' }
+      const flags = { loglevel: 'error', ...command.optsWithGlobals<AppFlags>() }
       const { app, log } = await openApp(flags, 'events')
       const shown = json
         ? dumpTo(app, (event) => JSON.stringify(event))

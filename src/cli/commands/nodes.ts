@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import { didYouMean } from '../../did-you-mean.js'
 import { NoNodeReplied, UsageError } from '../errors.js'
-import { formatOnline, formatReplies } from '../format-replies.js'
-import { formatTable } from '../format-table.js'
+import { formatNode, formatOnline, formatReplies } from '../format-replies.js'
+import { formatColumns } from '../format-table.js'
 import { openApp, type AppFlags } from '../open-app.js'
 import { readNames } from '../worker-flags.js'
 import {
@@ -31,6 +31,7 @@ export function defineInspect(command: Command): Command {
   return defineNodeCommand(command.description('ask workers what they know'), {
     methods: INSPECT_METHODS,
     hidden: OLD_METHODS,
+    sibling: { name: 'control', methods: CONTROL_METHODS },
     example: 'inspect active',
   })
 }
@@ -40,6 +41,7 @@ export function defineControl(command: Command): Command {
   return defineNodeCommand(command.description('tell workers what to do'), {
     methods: CONTROL_METHODS,
     hidden: {},
+    sibling: { name: 'inspect', methods: INSPECT_METHODS },
     example: 'control revoke ID',
   })
 }
@@ -57,9 +59,10 @@ export function defineStatus(command: Command): Command {
         if (flags.json) return JSON.stringify(replies)
         const nodes = Object.entries(replies).toSorted(([one], [other]) => (one < other ? -1 : 1))
         const lines = nodes.map(
-          ([node, reply]) => `->  ${node}: ${reply === SILENT ? 'OK, but did not reply' : 'OK'}`,
+          ([node, reply]) => `${formatNode(node, 'OK')}${reply === SILENT ? ', but did not reply' : ''}`,
         )
-        return [...lines, '', formatOnline(nodes.length)].join('\n')
+        const { quiet } = command.optsWithGlobals<AppFlags>()
+        return (quiet ? lines : [...lines, '', formatOnline(nodes.length)]).join('\n')
       },
     )
   })
@@ -87,10 +90,12 @@ async function findNodes(app: Celery, flags: NodeFlags): Promise<NodeReplies<unk
 interface NodeCommand {
   readonly methods: NodeMethods
   readonly hidden: NodeMethods
+  /** Where the other methods are. */
+  readonly sibling: { readonly name: string; readonly methods: NodeMethods }
   readonly example: string
 }
 
-function defineNodeCommand(command: Command, { methods, hidden, example }: NodeCommand): Command {
+function defineNodeCommand(command: Command, { methods, hidden, sibling, example }: NodeCommand): Command {
   return addNodeFlags(command)
     .argument('[command]', `what; --list names them all`)
     .argument('[arguments...]', 'of the command')
@@ -106,9 +111,11 @@ function defineNodeCommand(command: Command, { methods, hidden, example }: NodeC
       await withReplies(
         command,
         async (app) => {
-          const method = methods[name] ?? hidden[name] ?? customMethod(app, name, methods)
-          const args = readWords(name, method, words)
-          return ask(app, name, args, flags)
+          const own = { ...methods, ...hidden }
+          if (!Object.hasOwn(own, name) && Object.hasOwn(sibling.methods, name))
+            throw new UsageError(`${name} is a command of lovage ${sibling.name}`)
+          const method = Object.hasOwn(own, name) ? own[name] : undefined
+          return ask(app, name, readWords(name, method ?? customMethod(app, name, methods), words), flags)
         },
         (replies) => (flags.json ? JSON.stringify(replies) : formatReplies(replies).trimEnd()),
       )
@@ -171,7 +178,7 @@ async function withReplies(
 }
 
 function formatMethods(methods: NodeMethods): string {
-  return formatTable(
+  return formatColumns(
     Object.entries(methods).map(([name, { usage, about }]) => [`${name} ${usage}`.trimEnd(), about]),
   )
 }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { formatJson } from '../../serialization/json.js'
 import { CommandFailedError } from '../errors.js'
 import { openApp, type AppFlags } from '../open-app.js'
@@ -8,12 +8,14 @@ export function defineResult(command: Command): Command {
   return command
     .description('wait for a task and print its result')
     .argument('<id>', 'of the task')
+    .option('--json', 'print id, state and result as JSON')
+    .addOption(new Option('-t, --task <name>', 'of the task; accepted for Celery’s sake').hideHelp())
     .option('--traceback', 'print the traceback of a task that has failed instead; does not wait')
     .action(async (id: string) => {
-      const { traceback: wantsTraceback } = command.opts<{ traceback?: boolean }>()
+      const { traceback: wantsTraceback, json } = command.opts<{ traceback?: boolean; json?: boolean }>()
       const { app } = await openApp({ ...command.optsWithGlobals<AppFlags>(), loglevel: 'silent' }, 'result')
       const result = app.asyncResult(id)
-      const text = wantsTraceback ? await tracebackOf(result) : await valueOf(result)
+      const text = wantsTraceback ? await tracebackOf(result) : await valueOf(result, json)
       process.stdout.write(`${text}\n`)
       await app.close()
     })
@@ -21,8 +23,9 @@ export function defineResult(command: Command): Command {
 
 type Result = ReturnType<Awaited<ReturnType<typeof openApp>>['app']['asyncResult']>
 
-async function valueOf(result: Result): Promise<string> {
+async function valueOf(result: Result, json = false): Promise<string> {
   const value = await result.get({ timeout: Infinity })
+  if (json) return formatJson({ id: result.id, status: 'SUCCESS', result: value })
   return typeof value === 'string' ? value : formatJson(value)
 }
 

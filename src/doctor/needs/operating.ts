@@ -11,7 +11,7 @@ export function finding({ keys }: Places): Need[] {
   return needs.map((need) => ({ ...need, without: 'it does not see workers that are too busy to reply' }))
 }
 
-export function operating({ lists, keys }: Places): Need[] {
+export function operating({ lists, keys, bindings, controlBinding, eventBinding }: Places): Need[] {
   const [deadIndex, deadElements, deadInformation] = keys.deadLetters
   const dead = [deadElements, deadInformation]
   return [
@@ -26,6 +26,10 @@ export function operating({ lists, keys }: Places): Need[] {
     ...each('HMGET', dead, ['']),
     ...each('HLEN', [deadElements]),
     ...each('HDEL', dead, ['']),
+    ...each('SMEMBERS', [...bindings, controlBinding, eventBinding]).map((need) => ({
+      ...need,
+      without: 'it cannot list bindings',
+    })),
   ]
 }
 

@@ -1,13 +1,12 @@
-import { arch, platform, release } from 'node:os'
 import { BUILTIN_NAMES } from '../builtins.js'
 import { CommandError, ok, textsIn, type ControlCommand } from './command.js'
 import { decodeTaskMessage } from '../../serialization/task-message.js'
 import { formatInstant } from '../../serialization/time.js'
 import { parseEnvelope } from '../../serialization/envelope.js'
-import { describeTask, queueInfo, settingsInfo, statsOf, taskInfo } from './describe-node.js'
-import { redactUrls } from '../../log.js'
+import { bugReport } from '../../app/bug-report.js'
+import { describeTask, queueInfo, statsOf, taskInfo } from './describe-node.js'
 import { resolveAcceptContent } from '../../serialization/serializers.js'
-import { version } from '../../version.js'
+import { settingsInfo } from '../../app/settings-info.js'
 import type { ControlledNode } from './node.js'
 import type { QueriedTasks, ScheduledTask, TaskInfo } from '../../control/replies.js'
 
@@ -110,19 +109,11 @@ function queryTasks(ids: ReadonlySet<string>, { requests, hostname }: Controlled
   return found
 }
 
-function report({ hostname, settings, broker, pool, consumer }: ControlledNode): string {
-  const conf = Object.entries(settingsInfo(settings, { withDefaults: false }))
-  return [
-    '',
-    `software -> lovage:${version} node:${process.versions.node}`,
-    `platform -> system:${platform()} arch:${arch()} kernel version:${release()}`,
-    `node     -> ${hostname} pool:${pool.kind} concurrency:${pool.slots.concurrency}`,
-    `queues   -> ${consumer.queues.join(', ')}`,
-    `settings -> transport:${String(broker['transport'])} results:${redactUrls(settings.backend ?? 'disabled')}`,
-    '',
-    ...conf.map(([name, value]) => `${name}: ${JSON.stringify(value)}`),
-    '',
-  ].join('\n')
+function report({ hostname, settings, pool, consumer }: ControlledNode): string {
+  return bugReport(settings, {
+    node: `${hostname} pool:${pool.kind} concurrency:${pool.slots.concurrency}`,
+    queues: consumer.queues.join(', '),
+  })
 }
 
 type Told = Parameters<ControlledNode['revocation']['takeOver']>[0]

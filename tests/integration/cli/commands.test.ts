@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { eventually } from '../../support/eventually.js'
+import { tempDir } from '../../support/temp-dir.js'
 import { redisForTests, type SharedRedis } from '../../support/redis.js'
 import { testApp } from '../../support/test-app.js'
 import { appModule, lovage, startLovage } from './lovage.js'
@@ -82,6 +86,120 @@ describe('lovage worker', () => {
     expect(worker.output()).toContain('.> transport:   redis://***@')
     expect(worker.output()).not.toContain('hush')
     await worker.kill()
+  })
+})
+
+describe('lovage worker, with more of Celery’s flags', () => {
+  it('drops what waits, leaves queues out, sends periodic tasks, takes settings behind --, and keeps its pid', async () => {
+    const directory = await tempDir()
+    const prefix = `${redis.prefix}${randomUUID()}:`
+    const env = { SCHEDULED_REDIS: redis.url, SCHEDULED_PREFIX: prefix }
+    const app = testApp(redis.url, { brokerTransportOptions: { globalKeyprefix: prefix } })
+    for (const queue of ['celery', 'slow']) await app.sendTask('scheduled.late', [], {}, { queue })
+    const named = [
+      '-q',
+      '-A',
+      appModule('scheduled.js'),
+      'worker',
+      '-B',
+      '--purge',
+      '-Q',
+      'celery,slow',
+      '-X',
+      'slow',
+    ]
+    const flags = ['--disable-prefetch', '-O', 'fair', '--pidfile', 'w.pid', '--', 'worker.concurrency=3']
+    const worker = await startLovage([...named, ...flags], { env, directory })
+    await worker.waitForLine(/Task scheduled\.tick\[.*succeeded/)
+    const { output, pid } = worker
+    expect(output()).toContain('dropped what waited')
+    expect(output()).not.toMatch(/scheduled\.late|\[tasks\]/)
+    expect(await app.broker.queueLength('slow')).toBe(1)
+    expect(await app.control.inspect({ limit: 1, timeout: 20_000 }).stats()).toEqual({
+      [Object.keys(await app.control.ping({ limit: 1, timeout: 20_000 }))[0] ?? '']: expect.objectContaining({
+        pool: expect.objectContaining({ 'max-concurrency': 3 }) as unknown,
+      }) as unknown,
+    })
+    expect(await readFile(path.join(directory, 'w.pid'), 'utf8')).toBe(`${pid}\n`)
+    const second = await lovage([...named, ...flags], { env, directory })
+    expect(second.output).toEqual([`error: w.pid: process ${pid} runs already`])
+    expect(second.code).toBe(1)
+    expect(await worker.stop()).toEqual({ code: 0, signal: null })
+    await expect(readFile(path.join(directory, 'w.pid'))).rejects.toThrow('ENOENT')
+  })
+
+  it('hands back at once what runs when it gets SIGQUIT', async () => {
+    const env = service()
+    const app = testApp(redis.url, { brokerTransportOptions: { globalKeyprefix: env.REDIS_KEY_PREFIX } })
+    const worker = await startLovage(['worker'], { env })
+    await worker.waitForLine(/ready\.$/)
+    await app.sendTask('demo.sleep', [600])
+    await worker.waitForLine(/Task demo\.sleep\[.* received/)
+    await eventually(async () => Object.values(await app.control.inspect().active()).flat().length === 1)
+    worker.signal('SIGQUIT')
+    expect(await worker.exit).toEqual({ code: 0, signal: null })
+    expect(await app.broker.queueLength('celery')).toBe(1)
+  })
+})
+
+describe('lovage list bindings and report', () => {
+  it('print what is bound, versions and settings', async () => {
+    const env = service()
+    await lovage(['call', 't', '--queue', 'other'], { env })
+    const { stdout } = await lovage(['list', 'bindings', '-Q', 'other'], { env })
+    expect(stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY', 'other  other     other'])
+    const listed = await lovage(['list', 'bindings', '-Q', 'other', '--json'], { env })
+    expect(JSON.parse(listed.stdout.join(''))).toEqual([
+      { queue: 'other', exchange: 'other', routingKey: 'other' },
+    ])
+    const url = redis.url.replace('//', '//:hush@')
+    const report = await lovage(['-b', url, 'report'], { env })
+    expect(report.stdout.join('\n')).toMatch(
+      /software -> lovage:\d.* node:\d[^]*transport:redis results:redis/,
+    )
+    const json = await lovage(['-b', url, 'report', '--json'], { env })
+    expect(JSON.parse(json.stdout.join(''))).toMatchObject({
+      app: 'lovage',
+      settings: { broker_url: redis.url.replace('//', '//***@') },
+    })
+    expect(`${report.stdout.join()}${json.stdout.join()}`).not.toContain('hush')
+  })
+})
+
+describe('lovage --json, and colours', () => {
+  it('prints JSON on demand', async () => {
+    const env = service()
+    const worker = await startLovage(['worker'], { env })
+    await worker.waitForLine(/ready\.$/)
+    const call = await lovage(['call', 'demo.add', '-a', '[40, 2]', '--json'], { env })
+    const { id } = JSON.parse(call.stdout.join('')) as { id: string }
+    const result = await lovage(['result', id, '--json', '-t', 'demo.add'], { env })
+    expect(JSON.parse(result.stdout.join(''))).toEqual({ id, status: 'SUCCESS', result: 42 })
+    await worker.stop()
+    await lovage(['call', 't', '--queue', 'celery', '--serializer', 'yaml'], { env })
+    const purge = await lovage(['purge', '-f', '--json', '-X', 'reports'], { env })
+    expect(JSON.parse(purge.stdout.join(''))).toMatchObject({
+      purged: 1,
+      queues: expect.not.arrayContaining(['reports']) as unknown,
+    })
+  })
+
+  it('colours what it prints where it is told to, and nothing that is piped', async () => {
+    const env = { ...service(), FORCE_COLOR: '1' }
+    const bindings = (flags: string[]): ReturnType<typeof lovage> =>
+      lovage([...flags, 'list', 'bindings'], { env })
+    expect((await bindings([])).stdout).toEqual(['\x1b[1mQUEUE  EXCHANGE  ROUTING KEY\x1b[22m'])
+    expect((await bindings(['-C'])).stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY'])
+    const worker = await startLovage(['worker'], { env })
+    await worker.waitForLine(/ready\./)
+    expect(worker.output()).toMatch(/\x1b\[1m\[config\]\x1b\[22m/)
+    expect(worker.output()).toMatch(/\x1b\[32mINFO/)
+    const status = await lovage(['status', '-t', '10'], { env })
+    expect(status.stdout[0]).toMatch(/^->  .*: \x1b\[32mOK\x1b\[39m$/)
+    expect((await lovage(['status'], { env: { ...env, FORCE_COLOR: '' } })).output.join()).not.toContain(
+      '\x1b',
+    )
+    await worker.stop()
   })
 })
 
@@ -246,29 +364,11 @@ describe('lovage purge', () => {
 })
 
 describe('lovage, wrongly used', () => {
+  // How each flag is refused: tests/unit/cli.
   it.each([
-    [['worker', '-c', 'many'], /-c.*'many'.*whole number/],
     [['worker', '-c', '0'], /-c.*'0'.*whole number from 1/],
-    [['worker', '--autoscale', '1,5'], /--autoscale.*'1,5'.*the larger one first/],
-    [['worker', '--autoscale', 'much'], /--autoscale.*'much'.*max,min/],
-    [['worker', '--time-limit', '0'], /--time-limit.*'0'.*more than 0/],
-    [['worker', '--soft-time-limit', 'soon'], /--soft-time-limit.*seconds/],
-    [['worker', '--max-tasks-per-child', '0'], /--max-tasks-per-child.*'0'.*whole number from 1/],
-    [['worker', '--max-memory-per-child', '1MB'], /--max-memory-per-child.*'1MB'.*whole number/],
-    [['worker', '-P', 'fibers'], /Expected one of async, gevent/],
-    [['worker', '-l', 'loud'], /Expected one of DEBUG, INFO/],
-    [['worker', '--prefetch-multiplier', '-1'], /whole number from 0/],
-    [['worker', '-Q', 'a,,b'], /separated by commas/],
-    [['call', 't', '-a', '{}'], /Expected a JSON array/],
-    [['call', 't', '-a', '[1'], /Expected JSON/],
-    [['call', 't', '-k', '[]'], /Expected a JSON object/],
-    [['call', 't', '--eta', 'tomorrow'], /Expected a time such as/],
-    [['call', 't', '--priority', 'high'], /Expected a number/],
-    [['call'], /missing required argument 'name'/],
     [['--nonsense'], /unknown option '--nonsense'/],
     [['-b', 'http://x', 'worker'], /CELERY_BROKER_URL: /],
-    [['worker', '-b', 'redis://x'], /stands before the command: lovage -b URL worker/],
-    [['call', 't', '--result-backend', 'redis://x'], /stands before the command/],
   ])('%j: exit code 2 and one line', async (args, message) => {
     const { code, output } = await lovage(args)
     expect(output).toEqual([expect.stringMatching(message)])

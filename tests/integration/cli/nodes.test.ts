@@ -66,6 +66,9 @@ describe('lovage inspect, control and status', () => {
   it.each([
     [['inspect'], /expected a command/],
     [['inspect', 'actve'], /did you mean active\?/],
+    [['inspect', 'revoke', 'x'], /revoke is a command of lovage control/],
+    [['control', 'pool_grwo'], /did you mean pool_grow\?/],
+    [['control', 'constructor'], /there is no command "constructor"/],
     [['control', 'frobnicate'], /--list names them all/],
     [['control', 'revoke'], /revoke: expected <id> \[\.\.\.\], got none/],
     [['control', 'pool_grow', 'many'], /expected a whole number, got "many"/],
