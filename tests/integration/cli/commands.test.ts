@@ -111,9 +111,9 @@ describe('lovage worker, with more of Celery’s flags', () => {
     const flags = ['--disable-prefetch', '-O', 'fair', '--pidfile', 'w.pid', '--', 'worker.concurrency=3']
     const worker = await startLovage([...named, ...flags], { env, directory })
     await worker.waitForLine(/Task scheduled\.tick\[.*succeeded/)
-    const { output, pid } = worker
-    expect(output()).toContain('dropped what waited')
-    expect(output()).not.toMatch(/scheduled\.late|\[tasks\]/)
+    const { pid } = worker
+    expect(worker.output()).toContain('dropped what waited')
+    expect(worker.output()).not.toMatch(/scheduled\.late|\[tasks\]/)
     expect(await app.broker.queueLength('slow')).toBe(1)
     expect(await app.control.inspect({ limit: 1, timeout: 20_000 }).stats()).toEqual({
       [Object.keys(await app.control.ping({ limit: 1, timeout: 20_000 }))[0] ?? '']: expect.objectContaining({
@@ -192,10 +192,10 @@ describe('lovage --json, and colours', () => {
     expect((await bindings(['-C'])).stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY'])
     const worker = await startLovage(['worker'], { env })
     await worker.waitForLine(/ready\./)
-    expect(worker.output()).toMatch(/\x1b\[1m\[config\]\x1b\[22m/)
-    expect(worker.output()).toMatch(/\x1b\[32mINFO/)
+    expect(worker.output()).toContain('\x1b[1m[config]\x1b[22m')
+    expect(worker.output()).toContain('\x1b[32mINFO')
     const status = await lovage(['status', '-t', '10'], { env })
-    expect(status.stdout[0]).toMatch(/^->  .*: \x1b\[32mOK\x1b\[39m$/)
+    expect(status.stdout[0]).toContain(': \x1b[32mOK\x1b[39m')
     expect((await lovage(['status'], { env: { ...env, FORCE_COLOR: '' } })).output.join()).not.toContain(
       '\x1b',
     )

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Command, CommanderError } from 'commander'
+import { CommanderError, type Command } from 'commander'
 import { CONTROL_METHODS, INSPECT_METHODS, OLD_METHODS } from '../../../src/cli/node-methods.js'
 import { createProgram } from '../../../src/cli/program.js'
 import { hasColours } from '../../../src/has-colours.js'
