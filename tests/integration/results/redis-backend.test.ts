@@ -1,34 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { atTestEnd } from '../../support/at-test-end.js'
+import { describe, expect, it, vi } from 'vitest'
 import { AsyncResult } from '../../../src/results/async-result.js'
 import { ResultSet } from '../../../src/results/result-set.js'
-import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
 import { serializerNamed } from '../../../src/serialization/serializers.js'
 import { describeGroupsAndChords } from './chord-conformance.js'
 import { describeGroupResults } from './group-conformance.js'
+import { backendSite } from './backend-site.js'
 import { describeResultBackend, stored } from './conformance.js'
-import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
-import { silentLog } from '../../../src/log.js'
+import { redisClient } from '../../support/redis-server.js'
 import { startProxy } from '../../support/tcp-proxy.js'
-import type { ResultBackend } from '../../../src/results/result-backend.js'
 
-let server: RedisServer
-
-beforeAll(async () => {
-  server = await startRedis()
-})
-afterAll(() => server.stop())
-
-async function makeBackend(
-  options: Partial<RedisBackendOptions> = {},
-  url = server.url,
-): Promise<ResultBackend> {
-  const backend = createRedisBackend({ connection: { url }, log: silentLog, ...options })
-  atTestEnd(() => backend.close())
-  await backend.ping(5000)
-  return backend
-}
+const site = backendSite()
+const { makeBackend } = site
 
 describe('Redis result backend', () => {
   describeResultBackend(makeBackend)
@@ -37,8 +20,8 @@ describe('Redis result backend', () => {
 
   it('Must 10.1, 10.2, 10.6: stores with a TTL and publishes the same text on the channel of the key', async () => {
     const backend = await makeBackend()
-    const redis = redisClient(server.url)
-    const listener = redisClient(server.url)
+    const redis = redisClient(site.server.url)
+    const listener = redisClient(site.server.url)
     const id = randomUUID()
     const key = `celery-task-meta-${id}`
     await listener.subscribe(key)
@@ -52,7 +35,7 @@ describe('Redis result backend', () => {
 
   it('Must 10.2: stores without a TTL where results are kept for ever', async () => {
     const backend = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const id = randomUUID()
     await backend.store([stored(id, 'SUCCESS', 5, { expiresSeconds: 0 })])
     expect(await redis.ttl(`celery-task-meta-${id}`)).toBe(-1)
@@ -60,7 +43,7 @@ describe('Redis result backend', () => {
 
   it('protects a SUCCESS that another writer stored with other spacing or key order', async () => {
     const backend = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     for (const text of [
       '{"status":"SUCCESS","result":1,"task_id":"x"}',
       '{"task_id": "x", "result": 1, "status": "SUCCESS"}',
@@ -80,7 +63,7 @@ describe('Redis result backend', () => {
     ['res_', 'res_'],
   ])('Must 9.2: puts the key prefix %j in front as %j', async (globalKeyprefix, prefix) => {
     const backend = await makeBackend({ globalKeyprefix })
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const id = randomUUID()
     await backend.store([stored(id, 'SUCCESS', 1)])
     expect(await redis.exists(`${prefix}celery-task-meta-${id}`)).toBe(1)
@@ -96,9 +79,9 @@ describe('Redis result backend', () => {
   })
 
   it('row 39: looks again where it could not look for what was stored before one waited', async () => {
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     await redis.call('ACL', 'SETUSER', 'shy', 'on', '>secret', '~*', '&*', '+@all', '-mget')
-    const backend = await makeBackend({}, server.url.replace('//', '//shy:secret@'))
+    const backend = await makeBackend({}, site.server.url.replace('//', '//shy:secret@'))
     const id = randomUUID()
     await backend.store([stored(id, 'SUCCESS', 5)])
     const waiting = backend.wait(id, { timeoutMs: 10_000 })
@@ -109,7 +92,7 @@ describe('Redis result backend', () => {
 
   it.each(['not JSON', '[1]', '{"status": "SUCCESS"}'])('says whose result %j is none', async (text) => {
     const backend = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const id = randomUUID()
     await redis.set(`celery-task-meta-${id}`, text)
     const result = new AsyncResult(id, backend)
@@ -125,7 +108,7 @@ describe('Redis result backend', () => {
 
   it('waits for any number of tasks on one connection, and leaves no subscription behind', async () => {
     const backend = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const ids = Array.from({ length: 100 }, () => randomUUID())
     const waits = ids.map((id) => backend.wait(id, { timeoutMs: 10_000 }))
     const subscribed = async (): Promise<number> => {
@@ -141,10 +124,10 @@ describe('Redis result backend', () => {
   })
 
   it('row 39: a wait survives a cut connection, also when the result was stored meanwhile', async () => {
-    const proxy = await startProxy({ port: server.port })
+    const proxy = await startProxy({ port: site.server.port })
     const behindProxy = await makeBackend({}, `redis://127.0.0.1:${proxy.port}/0`)
     const direct = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const id = randomUUID()
     const waiting = behindProxy.wait(id, { timeoutMs: 20_000 })
     const channels = (): Promise<unknown> => redis.call('PUBSUB', 'NUMSUB', `celery-task-meta-${id}`)

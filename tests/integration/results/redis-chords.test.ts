@@ -1,42 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRedisBackend, type RedisBackendOptions } from '../../../src/results/redis-backend.js'
+import { describe, expect, it } from 'vitest'
 import { formatChordPart } from '../../../src/serialization/chord-part.js'
 import { serializerNamed } from '../../../src/serialization/serializers.js'
 import { AsyncResult } from '../../../src/results/async-result.js'
 import { GroupResult } from '../../../src/results/group-result.js'
-import { silentLog } from '../../../src/log.js'
-import { atTestEnd } from '../../support/at-test-end.js'
-import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
+import { redisClient, startRedis } from '../../support/redis-server.js'
 import { startCommandProxy } from '../../support/command-proxy.js'
+import { backendSite } from './backend-site.js'
 import { part } from './chord-conformance.js'
 import { stored } from './conformance.js'
-import type { ResultBackend } from '../../../src/results/result-backend.js'
 
-let server: RedisServer
-
-beforeAll(async () => {
-  server = await startRedis()
-})
-afterAll(() => server.stop())
-
-async function makeBackend(
-  options: Partial<RedisBackendOptions> = {},
-  url = server.url,
-): Promise<ResultBackend> {
-  const backend = createRedisBackend({ connection: { url }, log: silentLog, ...options })
-  atTestEnd(() => backend.close())
-  await backend.ping(5000)
-  return backend
-}
+const site = backendSite()
+const { makeBackend } = site
 
 const DAY = 86_400
 
 describe('chords on Redis', () => {
   it('Must 11.3: are Celery’s keys, texts and times to live', async () => {
     const { chords } = await makeBackend()
-    const redis = redisClient(server.url)
-    const listener = redisClient(server.url)
+    const redis = redisClient(site.server.url)
+    const listener = redisClient(site.server.url)
     const group = randomUUID()
     const key = `celery-taskset-meta-${group}`
     await listener.subscribe(`${key}.s`)
@@ -66,7 +49,7 @@ describe('chords on Redis', () => {
 
   it('Must 11.3: are a list where resultChordOrdered is false', async () => {
     const { chords } = await makeBackend({ isChordOrdered: false })
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const group = randomUUID()
     await chords.start(group, 3)
     await chords.addParts([part(group, 1, 'b', { taskId: 'two' }), part(group, 0, 'a', { taskId: 'one' })])
@@ -107,7 +90,7 @@ describe('chords on Redis', () => {
   })
 
   it('recognise a part that Python recorded, of any serializer and id', async () => {
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const cases = [
       ['json', 'plain', '[1, "plain", "SUCCESS", 5]'],
       ['json', 'Zürich "9"', '[1, "Z\\u00fcrich \\"9\\"", "SUCCESS", 5]'],
@@ -131,7 +114,7 @@ describe('chords on Redis', () => {
   })
 
   it('row 8: last for a day although results expire sooner, and for ever where they do', async () => {
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     for (const [expiresSeconds, least, most] of [
       [60, DAY - 60, DAY],
       [2 * DAY, DAY + 60, 2 * DAY],
@@ -154,9 +137,9 @@ describe('chords on Redis', () => {
   it.each(['evalsha', 'get', 'set'])(
     'row 8: record a part once when the reply to %s was lost',
     async (name) => {
-      const proxy = await startCommandProxy({ port: server.port })
+      const proxy = await startCommandProxy({ port: site.server.port })
       const { chords } = await makeBackend({}, `redis://127.0.0.1:${proxy.port}/0`)
-      const redis = redisClient(server.url)
+      const redis = redisClient(site.server.url)
       const group = randomUUID()
       await chords.start(group, 1)
       let losses = 0
@@ -172,7 +155,7 @@ describe('chords on Redis', () => {
 
   it('say what a part is that nobody can read', async () => {
     const { chords } = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     for (const text of ['not JSON', '{"a": 1}', '[1, 2, 3, 4]']) {
       const group = randomUUID()
       await redis.zadd(`celery-taskset-meta-${group}.j`, 0, text)
@@ -183,7 +166,7 @@ describe('chords on Redis', () => {
 
   it('have keys with the prefix of the results', async () => {
     const backend = await makeBackend({ globalKeyprefix: 'shop' })
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     const group = randomUUID()
     await backend.chords.start(group, 2)
     await backend.chords.addParts([part(group, 0, 1)])
@@ -196,8 +179,8 @@ describe('chords on Redis', () => {
 describe('groups on Redis', () => {
   it('Must 11.1: are stored and announced as Celery does', async () => {
     const backend = await makeBackend({ expiresSeconds: 60 })
-    const redis = redisClient(server.url)
-    const listener = redisClient(server.url)
+    const redis = redisClient(site.server.url)
+    const listener = redisClient(site.server.url)
     const id = randomUUID()
     const key = `celery-taskset-meta-${id}`
     await listener.subscribe(key)
@@ -211,7 +194,7 @@ describe('groups on Redis', () => {
 
   it('say what is wrong with what is stored under their key', async () => {
     const backend = await makeBackend()
-    const redis = redisClient(server.url)
+    const redis = redisClient(site.server.url)
     for (const [text, message] of [
       ['not JSON', /a stored group cannot be decoded/],
       ['[1]', /a stored group must be an object, got/],
