@@ -1,7 +1,9 @@
 import { createRevoked, type Revoked } from './revoked.js'
 import { openStateFile } from './state-file.js'
 import { revokedResult } from '../request.js'
-import { persist, type Persistence } from '../persist.js'
+import { persist } from '../persist.js'
+import type { Clock } from '../../clock.js'
+import type { Log } from '../../log.js'
 import type { ResultBackend } from '../../results/result-backend.js'
 import type { Revocations, RevokedEntry, RevokedItem } from '../../broker/revocations.js'
 import type { Settings } from '../../app/settings.js'
@@ -28,14 +30,17 @@ export interface RevocationParts {
   readonly settings: Settings
   readonly kept: Revocations
   readonly backend: ResultBackend
-  readonly persistence: Persistence
+  readonly clock: Clock
+  readonly log: Log
 }
 
 /** States of tasks whose turn is to come. */
 const WAITING = new Set(['PENDING', 'RECEIVED', 'RETRY', 'REJECTED'])
 
-export function createRevocation({ settings, kept, backend, persistence }: RevocationParts): Revocation {
-  const { clock, log } = persistence
+export function createRevocation(parts: RevocationParts): Revocation {
+  const { settings, kept, backend, clock, log } = parts
+  const closing = new AbortController()
+  const persistence = { clock, log, signal: closing.signal }
   const limits = { most: settings.workerRevokesMax, expiresMs: settings.workerRevokeExpires * 1000 }
   const revoked = createRevoked({ ...limits, now: () => clock.now() })
   const stateFile =
@@ -82,6 +87,9 @@ export function createRevocation({ settings, kept, backend, persistence }: Revoc
     },
     refresh,
 
-    close: () => stateFile?.close() ?? Promise.resolve(),
+    async close() {
+      closing.abort()
+      await stateFile?.close()
+    },
   }
 }

@@ -193,6 +193,17 @@ describe('remote control', () => {
     expect(await app.control.ping()).toEqual({})
   })
 
+  it('stops a worker that has not begun yet, as soon as it has', async () => {
+    const { url } = await startRedis()
+    const app = testApp(url)
+    // The worker waits for its answer to a hello.
+    await redisClient(url).psubscribe('*celery.pidbox')
+    const starting = app.startWorker({ hostname: destination })
+    await eventually(async () => destination in (await app.control.ping({ limit: 1, timeout: 200 })))
+    await app.control.shutdown({ destination })
+    await (await starting).stopped
+  })
+
   it('is for whoever signs where messages are signed', async () => {
     const { app, url } = await start({}, { messageSecrets: ['s'.repeat(32)] })
     expect(await app.control.ping({ destination, timeout: TIMEOUT })).toHaveProperty([destination])
