@@ -98,6 +98,11 @@ const zones = [
       './doctor',
     ],
   },
+  {
+    target: './src/opentelemetry',
+    from: './src',
+    except: [...ground, './serialization', './app', './opentelemetry'],
+  },
   { target: './src/tasks', from: './src', except: ['./index.ts', './did-you-mean.ts', './tasks'] },
 ]
 

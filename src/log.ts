@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { pino, type LoggerOptions } from 'pino'
 import { hasColours } from './has-colours.js'
 
 /** The few methods of a logger that Lovage calls; pino's, and any logger's of the same shape. */
@@ -21,28 +21,33 @@ export interface LogOptions {
   readonly format?: 'json' | 'pretty'
   /** Fields on every line, such as `{ process: 'worker' }`. */
   readonly fields?: Record<string, unknown>
+  /** Where lines of JSON go. @default standard output */
+  readonly destination?: { write(line: string): void }
 }
 
-const SECRETS = [
-  'password',
-  'token',
-  'authorization',
-  'apiKey',
-  'secret',
-  '*.password',
-  '*.token',
-  '*.secret',
-]
+const SECRETS = ['password', 'token', 'authorization', 'apiKey', 'api_key', 'secret']
 
-/** A logger that writes to standard output, with the values of fields that name a secret replaced. */
+/**
+ * A logger that writes to standard output, with the values of fields that name a secret replaced, at the top and one
+ * level below.
+ */
 export function createLog(options: LogOptions = {}): Log {
-  const { level = 'info', format = 'json', fields = {} } = options
-  return pino({
+  const { level = 'info', format = 'json', fields = {}, destination } = options
+  const written = pinoOptions(level, format, fields)
+  return destination === undefined ? pino(written) : pino(written, destination)
+}
+
+function pinoOptions(
+  level: LogLevel,
+  format: 'json' | 'pretty',
+  fields: Record<string, unknown>,
+): LoggerOptions {
+  return {
     level,
     base: fields,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
-    redact: { paths: SECRETS, censor: '[redacted]' },
+    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     ...(format === 'pretty'
       ? {
           transport: {
@@ -55,7 +60,7 @@ export function createLog(options: LogOptions = {}): Log {
           },
         }
       : {}),
-  })
+  }
 }
 
 /**
@@ -67,7 +72,8 @@ function describeError(thrown: unknown): unknown {
   const { name, message, stack } = thrown
   const code = 'code' in thrown ? { code: thrown.code } : {}
   const cause = thrown.cause === undefined ? {} : { cause: describeError(thrown.cause) }
-  return { type: name, message, ...code, stack, ...cause }
+  const shownStack = stack === undefined ? {} : { stack: redactUrls(stack) }
+  return { type: name, message: redactUrls(message), ...code, ...shownStack, ...cause }
 }
 
 /** A logger that says nothing: the library's default, since a library should not print. */

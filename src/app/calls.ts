@@ -23,7 +23,9 @@ export interface Calls {
 }
 
 export interface CallsParts
-  extends Pick<SenderParts, 'signals' | 'taskSent' | 'taskOptions' | 'log'>, Pick<EagerParts, 'startWorker'> {
+  extends
+    Pick<SenderParts, 'signals' | 'taskSent' | 'taskOptions' | 'tracing' | 'log'>,
+    Pick<EagerParts, 'startWorker'> {
   readonly settings: () => Settings
   readonly connections: Connections
 }

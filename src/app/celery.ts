@@ -6,6 +6,7 @@ import { createConnections } from './connections.js'
 import { createLogicalClock } from '../logical-clock.js'
 import { createTask, type ParamsTask, type Task } from './task.js'
 import { createTaskRegistry } from './task-registry.js'
+import { tracedLog, type Tracing } from './tracing.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { createSignalBus, type SignalListener, type SignalName } from './signals.js'
 import { periodicTask, type PeriodicTask } from './periodic-tasks.js'
@@ -46,6 +47,7 @@ export class Celery {
   #given: CelerySettings
   #settings: Settings
   #log: Log
+  #tracing: Tracing | undefined
   readonly #registry = createTaskRegistry(() => this.settings.taskAnnotations)
   readonly #signals = createSignalBus(() => this.log)
   readonly #periodicTasks: PeriodicTask[] = []
@@ -70,6 +72,7 @@ export class Celery {
     taskSent: this.#events.taskSent,
     taskOptions: (name) => this.tasks.get(name)?.options,
     startWorker: (options) => this.startWorker(options),
+    tracing: () => this.#tracing,
     log: () => this.log,
   })
 
@@ -87,7 +90,7 @@ export class Celery {
   }
 
   get log(): Log {
-    return this.#log
+    return this.#tracing === undefined ? this.#log : tracedLog(this.#log, this.#tracing)
   }
 
   /**
@@ -268,6 +271,20 @@ export class Celery {
     return this.#signals.on(name, listener)
   }
 
+  /**
+   * Have spans made of the calls that this app sends, and of what the workers run that it starts from now on. This is
+   * what `instrument` of `lovage/opentelemetry` calls.
+   *
+   * @returns ends it, for calls and for workers to come.
+   * @throws InvalidArgumentError where that is done already.
+   */
+  traceWith(tracing: Tracing): () => void {
+    if (this.#tracing !== undefined)
+      throw new InvalidArgumentError(`app ${this.name}: it is instrumented already`)
+    this.#tracing = tracing
+    return () => (this.#tracing = undefined)
+  }
+
   /** Start a worker in this process. Resolves when it consumes. */
   async startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
     // Imported when called: a process that only sends tasks should not load a worker.
@@ -289,13 +306,15 @@ export class Celery {
       controlCommands: this.#controlCommands,
       signals: this.#signals,
       coordination: this.#connections.coordination,
+      tracing: this.#tracing,
       log: this.log,
     }
   }
 
-  /** Let go of all connections. Workers have to be stopped before. */
+  /** Let go of all connections, and have spans exported. Workers have to be stopped before. */
   async close(): Promise<void> {
     await this.#calls.close()
+    await this.#tracing?.flush()
     await this.#events.close()
     await this.#connections.close()
   }

@@ -7,7 +7,7 @@ import { InvalidArgumentError, describeValue } from '../errors.js'
 import { runningTask } from '../results/running-task.js'
 import { sendUnique, UNIQUE_HEADER, uniqueKeyOf, type UniqueOptions } from './unique-calls.js'
 import { routeTask } from './routing.js'
-import type { Broker } from '../broker/broker.js'
+import type { Broker, PublishOptions } from '../broker/broker.js'
 import type { Coordination } from '../coordination/coordination.js'
 import type { Log } from '../log.js'
 import type { ResultBackend } from '../results/result-backend.js'
@@ -17,6 +17,7 @@ import type { SignatureData } from '../canvas/signature-data.js'
 import type { Publication, SignalBus } from './signals.js'
 import type { Settings } from './settings.js'
 import type { TaskOptions } from './task-options.js'
+import type { Tracing } from './tracing.js'
 
 /** A signature, or its plain data. */
 export type Linked = AnySignature | SignatureData
@@ -93,6 +94,7 @@ export interface SenderParts {
   readonly backend: ResultBackend
   readonly signals: SignalBus
   readonly coordination: () => Coordination
+  readonly tracing: () => Tracing | undefined
   readonly log: () => Log
   /** Names this app as a receiver of replies; Celery's `thread_oid`. */
   readonly replyTo: string
@@ -129,12 +131,14 @@ export function createSender(parts: SenderParts): SendTask {
       headers = { ...headers, [UNIQUE_HEADER]: { key, until } }
     }
     let publication: Publication | undefined
-    if (signals.has('beforeTaskPublish') || signals.has('afterTaskPublish')) {
+    const tracing = parts.tracing()
+    if (tracing !== undefined || signals.has('beforeTaskPublish') || signals.has('afterTaskPublish')) {
       const { retries = 0 } = options
       headers = { ...headers }
       publication = { taskId: id, task: name, args, kwargs, queue, priority, retries, eta, headers }
       await signals.emit('beforeTaskPublish', publication)
     }
+    const traced = tracing && publication && tracing.sending.bind(undefined, publication)
     const task: OutgoingTask = {
       id,
       task: name,
@@ -175,19 +179,27 @@ export function createSender(parts: SenderParts): SendTask {
     }
     const timeoutMs = options.publishTimeoutMs ?? settings.publishTimeoutMs
     const publishOptions = { timeoutMs, signal: options.signal }
-    if (uniqueKey === undefined) {
-      await broker.publish({ queue, priority, envelope: encodeTaskMessage(task) }, publishOptions)
-    } else {
-      const publish = (): Promise<void> =>
-        broker.publish({ queue, priority, envelope: encodeTaskMessage(task) }, publishOptions)
+    if (uniqueKey === undefined && traced === undefined) await publishTask(broker, task, publishOptions)
+    else {
+      const untraced = (): Promise<void> => publishTask(broker, task, publishOptions)
+      const publish = traced === undefined ? untraced : () => traced(untraced)
       const call = { task: name, id, timeoutMs }
-      const holder = await sendUnique(coordination(), uniqueKey, call, publish, parts.log())
-      if (holder !== id) return new AsyncResult(holder, backend, undefined, { isIgnored: task.ignoreResult })
+      if (uniqueKey === undefined) await publish()
+      else {
+        const holder = await sendUnique(coordination(), uniqueKey, call, publish, parts.log())
+        if (holder !== id)
+          return new AsyncResult(holder, backend, undefined, { isIgnored: task.ignoreResult })
+      }
     }
     if (settings.taskSendSentEvent) taskSent(task)
     if (publication !== undefined) await signals.emit('afterTaskPublish', publication)
     return new AsyncResult(id, backend, undefined, { isIgnored: task.ignoreResult })
   }
+}
+
+async function publishTask(broker: Broker, task: OutgoingTask, options: PublishOptions): Promise<void> {
+  const { queue, priority = 0 } = task
+  await broker.publish({ queue, priority, envelope: encodeTaskMessage(task) }, options)
 }
 
 /** Nothing waits for it that would wait for ever if it were not sent; and it is not a retry, which has its key. */

@@ -10,6 +10,7 @@ import type { ResultBackend } from '../results/result-backend.js'
 import type { SendTask } from './send-task.js'
 import type { SignalBus } from './signals.js'
 import type { Settings } from './settings.js'
+import type { Tracing } from './tracing.js'
 
 /**
  * Where tasks run: on the event loop, many at a time (`async`) or one (`solo`); one at a time in each of some worker
@@ -79,6 +80,8 @@ export interface WorkerParts {
   readonly signals: SignalBus
   /** Connected when it is first asked for. */
   readonly coordination: () => Coordination
+  /** Undefined where no spans are wanted. */
+  readonly tracing: Tracing | undefined
   readonly log: Log
 }
 

@@ -22,6 +22,7 @@ import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { ReturnedPart } from '../serialization/chord-part.js'
 import type { Settings } from '../app/settings.js'
 import type { TaskMessage } from '../serialization/task-message.js'
+import type { Tracing } from '../app/tracing.js'
 
 export interface ChordCompletionParts {
   readonly settings: Settings
@@ -29,6 +30,7 @@ export interface ChordCompletionParts {
   readonly backend: ResultBackend
   readonly prepareCanvas: PrepareCanvas
   readonly callErrbacks: CallErrbacks
+  readonly tracing: Tracing | undefined
   readonly clock: Clock
   readonly log: Log
   /** Record the end of a body that does not run. Resolves when it is recorded. */
@@ -44,7 +46,7 @@ type Joined =
   | { readonly kind: 'failed'; readonly why: string; readonly cause: ExceptionObject }
 
 export function createCompleteChord(parts: ChordCompletionParts): CompleteChord {
-  const { settings, hostname, backend, prepareCanvas, callErrbacks, record, clock, log } = parts
+  const { settings, hostname, backend, prepareCanvas, callErrbacks, record, tracing, clock, log } = parts
 
   const join = async (groupId: string): Promise<Joined> => {
     try {
@@ -129,7 +131,8 @@ export function createCompleteChord(parts: ChordCompletionParts): CompleteChord 
     const joined = await persist('read the parts of a chord', () => join(part.groupId), persistence)
     if (joined === undefined) return false
     try {
-      await pay(part, joined.value, persistence)
+      const paid = (): Promise<void> => pay(part, joined.value, persistence)
+      await (tracing === undefined ? paid() : tracing.following(part.message, paid))
     } catch (error) {
       // Of a mistake of ours, as all else is tried until it succeeds: nobody should wait for the body for ever.
       if (!persistence.signal.aborted)

@@ -2,7 +2,9 @@ import { callAll, type RunState, type SignalBus, type TaskSignal } from '../app/
 import { readTaskRequest, type Request } from './request.js'
 import type { Log } from '../log.js'
 import type { TaskContext } from '../app/task-context.js'
+import { isExpected } from './outcome.js'
 import type { TaskMessage } from '../serialization/task-message.js'
+import type { Tracing } from '../app/tracing.js'
 
 /** How a run ended, for those who are told of it. */
 export type RunEnd =
@@ -34,6 +36,7 @@ export interface Observer {
 
 export interface ObserverParts {
   readonly signals: SignalBus
+  readonly tracing: Tracing | undefined
   readonly hostname: string
   readonly passedMs: () => number
   /** What a hook has in hand. */
@@ -42,7 +45,7 @@ export interface ObserverParts {
 }
 
 export function createObserver(parts: ObserverParts): Observer {
-  const { signals, hostname, context, log } = parts
+  const { signals, tracing, hostname, context, log } = parts
   const logsTasks = log.isLevelEnabled('info')
 
   const signalOf = (message: TaskMessage): TaskSignal => ({
@@ -93,7 +96,7 @@ export function createObserver(parts: ObserverParts): Observer {
     signals.has('taskRetry')
 
   return {
-    watches: ({ task }) => task.hooks !== undefined || hasListeners(),
+    watches: ({ task }) => task.hooks !== undefined || tracing !== undefined || hasListeners(),
     received({ message }) {
       if (logsTasks)
         log.info({ taskId: message.id, task: message.task }, `Task ${message.task}[${message.id}] received`)
@@ -107,12 +110,16 @@ export function createObserver(parts: ObserverParts): Observer {
       return inTurn(told, () => callHooks(request, [['beforeStart', () => beforeStart(context(request))]]))
     },
     ended(request, end, startedAt) {
-      const { hooks } = request.task
-      const told =
+      const { message, task } = request
+      const { hooks } = task
+      let told =
         hooks === undefined ? undefined : callHooks(request, hooksAfter(hooks, end, context(request)))
-      return hasListeners() ? inTurn(told, () => emitEnd(request.message, end, startedAt)) : told
+      if (hasListeners()) told = inTurn(told, () => emitEnd(message, end, startedAt))
+      if (tracing === undefined) return told
+      return inTurn(told, () => tracing.ended(message, { ...end, isExpected: isExpected(task, end.value) }))
     },
     revoked(message, why) {
+      tracing?.ended(message, { state: 'REVOKED' })
       if (signals.has('taskRevoked')) void signals.emit('taskRevoked', { ...signalOf(message), ...why })
     },
     unknown({ id: taskId, task }) {

@@ -6,6 +6,8 @@ import {
   isAutoretried,
   retriesExhausted,
 } from '../app/retry.js'
+import { DescribedError } from '../serialization/exceptions.js'
+import type { ErrorClass } from '../app/task-options.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { SignatureData } from '../canvas/signature-data.js'
 import type { RegisteredTask } from '../app/registered-task.js'
@@ -44,4 +46,11 @@ export function outcomeOfThrown(
     return { kind: 'retry', retry, children }
   }
   return { kind: 'failure', thrown, children }
+}
+
+/** One of the task's `throws`. */
+export function isExpected({ options }: RegisteredTask, thrown: unknown): boolean {
+  const isInstance = (type: ErrorClass): boolean =>
+    thrown instanceof DescribedError ? thrown.classes.includes(type.name) : thrown instanceof type
+  return options.throws?.some(isInstance) ?? false
 }

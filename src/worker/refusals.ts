@@ -14,6 +14,7 @@ import type { ResultBackend } from '../results/result-backend.js'
 import type { Settings } from '../app/settings.js'
 import type { Settler } from './settle.js'
 import type { Tally } from './tally.js'
+import type { Tracing } from '../app/tracing.js'
 import type { Uniqueness } from './uniqueness.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 
@@ -48,6 +49,7 @@ export interface RefusalsParts {
   readonly observer: Observer
   readonly monitors: Monitors
   readonly uniqueness: Uniqueness
+  readonly tracing: Tracing | undefined
   readonly persistence: Persistence
   readonly tally: Tally
 }
@@ -62,6 +64,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     continuation,
     observer,
     monitors,
+    tracing,
     persistence,
     tally,
   } = parts
@@ -160,7 +163,8 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       try {
         const { results, parts: chordParts } = continuation.afterFailure(request, exception, '', [])
         await messages.recorded(request, results, chordParts)
-        await continuation.callErrbacks(request, { exception, traceback: '' })
+        const called = (): Promise<void> => continuation.callErrbacks(request, { exception, traceback: '' })
+        await (tracing === undefined ? called() : tracing.following(message, called))
       } catch (error) {
         log.error({ err: error, taskId: message.id }, 'an errback could not be sent')
       }

@@ -19,6 +19,7 @@ import type { Requests } from './requests.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 import type { Settings } from '../app/settings.js'
 import type { Tally } from './tally.js'
+import type { Tracing } from '../app/tracing.js'
 import type { Uniqueness } from './uniqueness.js'
 
 /** Runs requests whose turn it is, and knows which of them are running. */
@@ -57,6 +58,7 @@ export interface RunnerParts extends AddToChordParts {
   readonly observer: Observer
   readonly monitors: Monitors
   readonly uniqueness: Uniqueness
+  readonly tracing: Tracing | undefined
   readonly clock: Clock
   readonly log: Log
   readonly tally: Tally
@@ -85,6 +87,7 @@ export function createRunner(parts: RunnerParts): Runner {
     observer,
     monitors,
     uniqueness,
+    tracing,
     clock,
     log,
     tally,
@@ -120,6 +123,12 @@ export function createRunner(parts: RunnerParts): Runner {
       refusals.revoke(request.message, delivery, 'revoked')
       return
     }
+    return tracing === undefined
+      ? start(request, delivery)
+      : tracing.running(request.message, hostname, () => start(request, delivery))
+  }
+
+  const start = (request: Request, delivery: Delivery | undefined): void | Promise<void> => {
     const before = prepare(request)
     if (before === undefined) return call(request, delivery)
     running.set(request.delivery, { request, delivery, execution: NOT_YET, startedAt: clock.passedMs() })
@@ -150,6 +159,7 @@ export function createRunner(parts: RunnerParts): Runner {
       prepareCanvas: parts.prepareCanvas,
       store: (result) => messages.recorded(request, [result]),
       sendEvent: parts.sendEvent,
+      tracing,
     })
     const calledMs = clock.passedMs() - startedAt
     if (calledMs > BLOCKS_AFTER_MS) parts.onBlocked(request, calledMs)
@@ -181,7 +191,10 @@ export function createRunner(parts: RunnerParts): Runner {
       acksLate(request.task, settings) ? begin(request, request.delivery) : runAcknowledged(request),
     abort() {
       const deliveries = [...running.keys()]
-      for (const { execution } of running.values()) execution.abort(new Error('the worker stops'))
+      for (const { request, execution } of running.values()) {
+        execution.abort(new Error('the worker stops'))
+        tracing?.ended(request.message, { state: undefined })
+      }
       running.clear()
       if (deliveries.length > 0) {
         log.warn(

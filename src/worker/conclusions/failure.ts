@@ -1,6 +1,6 @@
-import { DescribedError, describeThrown } from '../../serialization/exceptions.js'
+import { describeThrown } from '../../serialization/exceptions.js'
+import { isExpected } from '../outcome.js'
 import type { Conclusion, ConclusionParts, OutcomeOf } from './conclusion.js'
-import type { ErrorClass } from '../../app/task-options.js'
 import type { RegisteredTask } from '../../app/registered-task.js'
 import type { RunEnd } from '../observer.js'
 import type { Settings } from '../../app/settings.js'
@@ -41,13 +41,6 @@ export function createFail(parts: ConclusionParts): Fail {
         return observer.ended(request, end, startedAt)
       })
   }
-}
-
-/** One of the task's `throws`. */
-function isExpected({ options }: RegisteredTask, thrown: unknown): boolean {
-  const isInstance = (type: ErrorClass): boolean =>
-    thrown instanceof DescribedError ? thrown.classes.includes(type.name) : thrown instanceof type
-  return options.throws?.some(isInstance) ?? false
 }
 
 /** `acksOnFailureOrTimeout` of the task, else the setting. */

@@ -64,6 +64,7 @@ export function createChildPool(kind: 'threads' | 'processes', options: ChildPoo
 
 function executeWith(staff: Staff): Execute {
   return (request, { soft, hard }, parts) => {
+    const { tracing } = parts
     const giveUp = new AbortController()
     let member: Member | undefined
     let timer: NodeJS.Timeout | undefined
@@ -77,6 +78,7 @@ function executeWith(staff: Staff): Execute {
       const job: Job = {
         onMessage(message) {
           if (message.type === 'ended') {
+            if (message.notes !== undefined) tracing?.noted(request.message, message.notes)
             end(fromPortable(message.outcome))
             return
           }
@@ -95,7 +97,8 @@ function executeWith(staff: Staff): Execute {
       const begin = (assigned: Member | undefined): void => {
         if (assigned === undefined) return end({ kind: 'ignore' })
         member = assigned
-        assigned.send({ type: 'run', envelope: request.delivery.envelope, softLimit: soft })
+        const trace = tracing?.carrierOf(request.message)
+        assigned.send({ type: 'run', envelope: request.delivery.envelope, softLimit: soft, trace })
         if (!hard) return
         timer = setTimeout(() => {
           end({ kind: 'failure', thrown: new TimeLimitExceeded(hard) })

@@ -3,6 +3,7 @@ import type { ContextParts, Request } from '../request.js'
 import type { Outcome } from '../outcome.js'
 import type { PoolKind } from '../../app/worker-options.js'
 import type { Slots } from './slots.js'
+import type { Tracing } from '../../app/tracing.js'
 
 /** Where tasks run: slots, and what calls their functions. */
 export interface Pool extends PoolParts {
@@ -38,7 +39,9 @@ export interface PoolParts {
 
 export type Execute = (request: Request, limits: TimeLimits, parts: ExecutionParts) => Execution
 
-export type ExecutionParts = Omit<ContextParts, 'controller'>
+export interface ExecutionParts extends Omit<ContextParts, 'controller'> {
+  readonly tracing: Tracing | undefined
+}
 
 export interface TimeLimits {
   /** Seconds; undefined or 0: none. */

@@ -5,6 +5,7 @@ The environment configures it, so that one module serves every test:
     PYTASKS_BROKER   broker URL
     PYTASKS_BACKEND  result backend URL
     PYTASKS_CONF     JSON object of further Celery settings
+    PYTASKS_TRACES   file for the spans of OpenTelemetry's instrumentor; without it, it is not there
 """
 import builtins
 import json
@@ -27,6 +28,9 @@ app.conf.update(json.loads(os.environ.get("PYTASKS_CONF", "{}")))
 
 if app.conf.security_key:
     app.setup_security()
+
+if "PYTASKS_TRACES" in os.environ:
+    import traces  # noqa: F401
 
 
 class OrderError(Exception):

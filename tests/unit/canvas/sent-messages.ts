@@ -63,6 +63,7 @@ export async function sentBy(
     broker: { publish } as unknown as Broker,
     backend: recording,
     replyTo,
+    tracing: () => undefined,
     coordination: () => {
       throw new Error('nothing is unique')
     },

@@ -44,6 +44,7 @@ function start(): Site {
     prepareCanvas: () => {
       throw new Error('nothing is to be sent')
     },
+    tracing: undefined,
     coordination: () => {
       throw new Error('nothing is limited')
     },

@@ -1,4 +1,5 @@
 import type { PortableOutcome, PortableError } from './portable-outcome.js'
+import type { SpanNotes, TraceCarrier } from '../../../app/tracing.js'
 import type { StoredResult } from '../../../results/result-backend.js'
 
 /** What a child is told when it is made. */
@@ -14,7 +15,13 @@ export interface ChildOrders {
 /** What a worker says to one of its children. */
 export type ToChild =
   /** Run the task of this message. */
-  | { readonly type: 'run'; readonly envelope: string; readonly softLimit: number | undefined }
+  | {
+      readonly type: 'run'
+      readonly envelope: string
+      readonly softLimit: number | undefined
+      /** Of the span that its worker has made for the run. */
+      readonly trace?: TraceCarrier | undefined
+    }
   /** Abort the signal of the task that runs. */
   | { readonly type: 'abort'; readonly reason: PortableError }
   /** What was asked for under this number is done, or why it is not. */
@@ -36,6 +43,8 @@ export type FromChild =
       readonly outcome: PortableOutcome
       /** Resident memory of a process, heap of a thread; undefined where nobody asked. */
       readonly memoryKib: number | undefined
+      /** What the task noted on the span of its run. */
+      readonly notes?: SpanNotes | undefined
     }
 
 /** What a task has its worker do for it. */

@@ -14,6 +14,7 @@ import type { Celery } from '../../../app/celery.js'
 import type { ChildOrders, Favour, FromChild, ToChild } from './messages.js'
 import type { Execution, ExecutionParts } from '../pool.js'
 import type { Outcome } from '../../outcome.js'
+import type { SpanNotes } from '../../../app/tracing.js'
 import type { TaskMessage } from '../../../serialization/task-message.js'
 
 /** The way to the worker and from it. */
@@ -22,7 +23,14 @@ export interface Channel {
   onMessage(this: void, listener: (message: ToChild) => void): void
 }
 
-type Run = (envelope: string, softLimit: number | undefined) => Execution
+type Order = Extract<ToChild, { type: 'run' }>
+
+interface Running extends Execution {
+  /** Of the span of the run; undefined where nobody traces it. */
+  readonly notes?: (() => SpanNotes | undefined) | undefined
+}
+
+type Run = (order: Order) => Running
 
 /** Import the app, say so, and run its tasks, one at a time, until told to stop. */
 export function serve(channel: Channel, orders: ChildOrders): void {
@@ -31,15 +39,17 @@ export function serve(channel: Channel, orders: ChildOrders): void {
   let run: Run | undefined
   let current: Execution | undefined
 
-  const begin = async (envelope: string, softLimit: number | undefined): Promise<void> => {
+  const begin = async (order: Order): Promise<void> => {
     if (run === undefined) return
-    current = run(envelope, softLimit)
-    const outcome = await current.outcome
+    const running = run(order)
+    current = running
+    const outcome = await running.outcome
     current = undefined
     channel.send({
       type: 'ended',
       outcome: toPortable(outcome),
       memoryKib: orders.reportsMemory ? memoryKib() : undefined,
+      notes: running.notes?.(),
     })
   }
 
@@ -54,7 +64,7 @@ export function serve(channel: Channel, orders: ChildOrders): void {
   channel.onMessage((message) => {
     switch (message.type) {
       case 'run':
-        void begin(message.envelope, message.softLimit)
+        void begin(message)
         return
       case 'abort':
         current?.abort(fromPortableError(message.reason))
@@ -101,7 +111,7 @@ function createRun(app: Celery, hostname: string, ask: Ask): Run {
     return hasCanvas(message) ? withReadCanvas(message) : message
   }
 
-  return (envelope, softLimit) => {
+  return ({ envelope, softLimit, trace }) => {
     try {
       const message = read(envelope)
       const task = tasks.get(message.task)
@@ -111,7 +121,11 @@ function createRun(app: Celery, hostname: string, ask: Ask): Run {
         )
       // The worker holds the delivery; here it is never looked at.
       const delivery = { tag: '', queue: message.routingKey, envelope, isDue: true }
-      return execute({ delivery, message, task }, { soft: softLimit, hard: undefined }, parts)
+      const call = (): Execution =>
+        execute({ delivery, message, task }, { soft: softLimit, hard: undefined }, parts)
+      if (trace === undefined || parts.tracing === undefined) return call()
+      const { returned, notes } = parts.tracing.runningInChild(trace, call)
+      return { ...returned, notes }
     } catch (thrown) {
       const outcome: Outcome = { kind: 'failure', thrown }
       return { outcome, abort: () => undefined }
