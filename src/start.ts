@@ -17,8 +17,7 @@ const HOW_TO_GET_REDIS =
 const { env } = process
 loadDotEnv()
 if (process.stdout.isTTY) env.LOG_FORMAT ||= 'pretty'
-// npm passes Ctrl-C on although the terminal has sent it to the whole group.
-const stopping = stopRequested({ info: (_fields, message) => say(message) }, { repeatMs: 500 })
+const stopping = stopRequested({ info: (_fields, message) => say(message) })
 process.exitCode = await start()
 
 /** @returns the exit code, when everything has ended. */

@@ -1,31 +1,60 @@
 import type { Log } from './log.js'
 
+const SIGNALS = [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGQUIT', 3],
+  ['SIGTERM', 15],
+] as const
+
+/** What signals ask of this process: SIGTERM, SIGINT, SIGHUP and SIGQUIT. */
+export interface StopSignals {
+  /** Resolves when it is to end. */
+  readonly asked: Promise<NodeJS.Signals>
+  /**
+   * Resolves with the exit code when it is to end without waiting for anything: 0 at a first signal that is cold, at a
+   * second one that of a process that died of it. One more signal ends the process.
+   */
+  readonly forced: Promise<number>
+}
+
 /**
- * Resolves when the process is asked to end: SIGTERM, SIGINT, SIGHUP or SIGQUIT. A second of them ends it at once, with the
- * exit code of a process that died of it.
- *
- * @param repeatMs - Milliseconds in which a second signal counts as the first: a terminal sends Ctrl-C to the whole
- *   group, and npm passes its own on, too. @default 0
+ * What comes that soon is the same request: a terminal sends Ctrl-C to the whole group and npm passes its own on, and
+ * service managers send SIGHUP beside SIGTERM.
  */
-export function stopRequested(log: Pick<Log, 'info'>, { repeatMs = 0 } = {}): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let firstAt: number | undefined
-    for (const [signal, number] of [
-      ['SIGHUP', 1],
-      ['SIGINT', 2],
-      ['SIGQUIT', 3],
-      ['SIGTERM', 15],
-    ] as const) {
-      process.on(signal, () => {
-        const now = performance.now()
-        if (firstAt === undefined) {
-          firstAt = now
-          log.info({ signal }, 'stopping; a second signal stops at once')
-          resolve(signal)
-        } else if (now - firstAt >= repeatMs) {
-          process.exit(128 + number)
-        }
-      })
-    }
-  })
+const REPEAT_MS = 500
+
+/** @param isCold - Which signals wait for nothing. @default none does */
+export function watchStopSignals(
+  log: Pick<Log, 'info'>,
+  isCold: (signal: NodeJS.Signals) => boolean = () => false,
+): StopSignals {
+  let ask: (signal: NodeJS.Signals) => void = () => undefined
+  let force: (exitCode: number) => void = () => undefined
+  const asked = new Promise<NodeJS.Signals>((resolve) => (ask = resolve))
+  const forced = new Promise<number>((resolve) => (force = resolve))
+  let last: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
+  let isForced = false
+
+  const receive = (signal: NodeJS.Signals, number: number): void => {
+    const at = performance.now()
+    const isSoon = last !== undefined && at - last.at < REPEAT_MS
+    if (isSoon && (signal === last?.signal || !isCold(signal))) return
+    const isFirst = last === undefined
+    last = { signal, at }
+    if (isForced) process.exit(128 + number)
+    ask(signal)
+    isForced = !isFirst || isCold(signal)
+    log.info({ signal }, isForced ? 'stopping at once' : 'stopping; a second signal stops at once')
+    if (isForced) force(isFirst ? 0 : 128 + number)
+  }
+  for (const [signal, number] of SIGNALS) process.on(signal, () => receive(signal, number))
+  return { asked, forced }
+}
+
+/** Resolves when the process is asked to end. A second signal ends it at once; see {@link watchStopSignals}. */
+export function stopRequested(log: Pick<Log, 'info'>): Promise<NodeJS.Signals> {
+  const { asked, forced } = watchStopSignals(log)
+  void forced.then((exitCode) => process.exit(exitCode))
+  return asked
 }

@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { nodeName } from '../../worker/node-name.js'
-import { startBeat } from '../../beat/start-beat.js'
-import { stopRequested } from '../../stop-requested.js'
 import { formatBanner } from '../banner.js'
 import { openApp, type AppFlags } from '../open-app.js'
+import { runWorker } from '../run-worker.js'
 import { writePidfile } from '../pidfile.js'
 import { addWorkerFlags, readWorkerFlags, without } from '../worker-flags.js'
 
@@ -33,17 +32,7 @@ export function defineWorker(command: Command): Command {
         const purged = await app.control.purge(queues)
         log.warn({ queues, purged }, 'dropped what waited')
       }
-      const worker = await app.startWorker(options)
-      const beat = flags.hasBeat ? await startBeat(app) : undefined
-      // Remote control may stop it as well.
-      const signal = await Promise.race([stopRequested(log), worker.stopped])
-      await beat?.stop()
-      await (isCold(signal) ? worker.abort() : worker.stop())
+      await runWorker(app, options, flags.hasBeat)
       await app.close()
     })
-}
-
-/** Celery's cold shutdown: what runs is handed back at once. */
-function isCold(signal: NodeJS.Signals | undefined | void): boolean {
-  return signal === 'SIGQUIT' || (signal === 'SIGTERM' && process.env.REMAP_SIGTERM === 'SIGQUIT')
 }

@@ -64,7 +64,7 @@ interface Entry extends Member {
 
 const BACKOFF = { firstMs: 100, longestMs: 10_000 }
 /** Signals that children pass over. */
-const SURVIVED: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
+const SURVIVED: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'])
 /** For a child to close its connections when it leaves. */
 const LEAVE_MS = 5000
 

@@ -9,7 +9,8 @@ const PARENT_FD = 4
 function processChannel(): Channel {
   endWithParent(PARENT_FD)
   // Ctrl-C reaches the whole group, and service managers signal all; when children end is for their worker to say.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+    process.on(signal, () => undefined)
   return {
     send: (message: FromChild) => void process.send?.(message, undefined, undefined, () => undefined),
     onMessage: (listener) => process.on('message', (message) => listener(message as ToChild)),
