@@ -30,25 +30,38 @@ export interface OutgoingEnvelope {
  */
 export function formatEnvelope(envelope: OutgoingEnvelope, form: JsonForm = 'tagged'): string {
   const headers = formatJson(envelope.headers ?? {}, form, 'headers')
-  const info = { exchange: envelope.exchange, routing_key: envelope.routingKey }
+  const properties = formatJson(envelope.properties ?? {}, form, 'properties')
+  return joinEnvelope(envelope, headers, properties, form)
+}
+
+/**
+ * The same with headers and properties that are JSON already: the text of an object each.
+ *
+ * @throws {@link EncodeError} for a priority that is no number.
+ */
+export function joinEnvelope(
+  envelope: Omit<OutgoingEnvelope, 'headers' | 'properties'>,
+  headers: string,
+  properties: string,
+  form: JsonForm,
+): string {
   // Put together from parts, because one large object takes three times as long.
   return (
     `{"body":"${encodeBase64(envelope.payload)}"` +
     `,"content-encoding":${JSON.stringify(envelope.contentEncoding)}` +
     `,"content-type":${JSON.stringify(envelope.contentType)}` +
     `,"headers":${headers}` +
-    `,"properties":{${extraProperties(envelope.properties, form)}"delivery_mode":${envelope.deliveryMode ?? 2}` +
-    `,"delivery_info":${JSON.stringify(info)}` +
+    `,"properties":{${membersOf(properties)}"delivery_mode":${envelope.deliveryMode ?? 2}` +
+    `,"delivery_info":{"exchange":${JSON.stringify(envelope.exchange)}` +
+    `,"routing_key":${JSON.stringify(envelope.routingKey)}}` +
     `,"priority":${formatJson(envelope.priority ?? 0, form, 'priority')}` +
     `,"body_encoding":"base64"` +
     `,"delivery_tag":${JSON.stringify(envelope.deliveryTag ?? randomUUID())}}}`
   )
 }
 
-/** Members of the properties object, each followed by a comma. */
-function extraProperties(properties: Readonly<Record<string, unknown>> | undefined, form: JsonForm): string {
-  if (properties === undefined) return ''
-  const object = formatJson(properties, form, 'properties')
+/** Members of an object, each followed by a comma. */
+function membersOf(object: string): string {
   return object === '{}' ? '' : `${object.slice(1, -1)},`
 }
 

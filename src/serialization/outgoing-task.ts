@@ -1,11 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { compress } from './compression.js'
-import { formatEnvelope } from './format-envelope.js'
+import { joinEnvelope } from './format-envelope.js'
 import { formatJson, type JsonForm } from './json.js'
 import { SIGNATURE_HEADER, type MessageSigner } from './message-signature.js'
-import { pythonReprArgs, pythonReprKwargs } from './python-repr.js'
 import { serializerNamed, type Serializer } from './serializers.js'
-import { formatInstant } from './time.js'
+import { formatTaskHeaders, withHeaders } from './task-headers.js'
 import type { Signature } from './signature.js'
 
 /** A task message to be sent. Whatever may be undefined has Celery's default. */
@@ -85,57 +84,36 @@ export function encodeTaskMessage(task: OutgoingTask): string {
   const serializer = typeof given === 'string' ? serializerNamed(given, form) : given
   const args = task.args ?? []
   const kwargs = task.kwargs ?? {}
-  const headers: Record<string, unknown> = {
-    lang: 'js',
-    task: task.task,
-    id: task.id,
-    shadow: task.shadow ?? null,
-    eta: task.eta === undefined ? null : formatInstant(task.eta),
-    expires: task.expires === undefined ? null : formatInstant(task.expires),
-    group: task.group ?? null,
-    group_index: task.groupIndex ?? null,
-    retries: task.retries ?? 0,
-    timelimit: [task.timeLimits?.[0] ?? null, task.timeLimits?.[1] ?? null],
-    root_id: task.rootId ?? task.id,
-    parent_id: task.parentId ?? null,
-    argsrepr: task.argsrepr ?? pythonReprArgs(args),
-    kwargsrepr: task.kwargsrepr ?? pythonReprKwargs(kwargs),
-    origin: task.origin ?? '',
-    ignore_result: task.ignoreResult ?? false,
-    replaced_task_nesting: task.replacedTaskNesting ?? 0,
-    stamped_headers: task.stampedHeaders ?? null,
-    stamps: task.stamps ?? {},
-    ...task.headers,
-  }
   let payload = encodeTaskBody(task, args, kwargs, serializer, form)
+  let ownHeaders = task.headers
   if (task.compression !== undefined) {
     const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
     const compressed = compress(task.compression, bytes)
-    headers['compression'] = compressed.header
+    ownHeaders = { ...ownHeaders, compression: compressed.header }
     payload = compressed.payload
   }
+  let headers = withHeaders(formatTaskHeaders(task, args, kwargs, form), ownHeaders, form)
   const { contentType, contentEncoding } = serializer
-  const { exchange = '', queue: routingKey, signer } = task
-  const parts = { payload, contentType, contentEncoding, headers, exchange, routingKey }
-  if (signer !== undefined) headers[SIGNATURE_HEADER] = signer.sign(parts)
-  return formatEnvelope(
-    {
-      ...parts,
-      priority: task.priority,
-      deliveryMode: task.deliveryMode,
-      properties: propertiesOf(task),
-    },
-    form,
-  )
+  const { exchange = '', queue: routingKey, priority, deliveryMode, signer } = task
+  if (signer !== undefined) {
+    const written = JSON.parse(headers) as Record<string, unknown>
+    const signed = { payload, contentType, contentEncoding, exchange, routingKey, headers: written }
+    headers = formatJson({ ...written, [SIGNATURE_HEADER]: signer.sign(signed) }, form)
+  }
+  const envelope = { payload, contentType, contentEncoding, exchange, routingKey, priority, deliveryMode }
+  return joinEnvelope(envelope, headers, formatProperties(task, form), form)
 }
 
-function propertiesOf(task: OutgoingTask): Record<string, unknown> {
-  const properties: Record<string, unknown> = { correlation_id: task.id, reply_to: task.replyTo ?? '' }
-  if (task.expires !== undefined) {
+function formatProperties(task: OutgoingTask, form: JsonForm): string {
+  const { id, replyTo = '', expires, properties: more } = task
+  if (expires === undefined && more === undefined)
+    return `{"correlation_id":${JSON.stringify(id)},"reply_to":${JSON.stringify(replyTo)}}`
+  const properties: Record<string, unknown> = { correlation_id: id, reply_to: replyTo }
+  if (expires !== undefined) {
     const now = task.now?.getTime() ?? Date.now()
-    properties['expiration'] = String(Math.max(0, task.expires.getTime() - now))
+    properties['expiration'] = String(Math.max(0, expires.getTime() - now))
   }
-  return task.properties === undefined ? properties : { ...properties, ...task.properties }
+  return formatJson({ ...properties, ...more }, form, 'properties')
 }
 
 const EMPTY_EMBED = { callbacks: null, errbacks: null, chain: null, chord: null }

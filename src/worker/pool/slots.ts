@@ -22,7 +22,7 @@ export interface Slots {
 export function createSlots(initial: number): Slots {
   let concurrency = initial
   let active = 0
-  let line: Work[] = []
+  let line: (Work | undefined)[] = []
   /** Index of the head: shifting an array of thousands is slow. */
   let head = 0
   let onIdle: (() => void)[] = []
@@ -31,6 +31,8 @@ export function createSlots(initial: number): Slots {
   const next = (): Work | undefined => {
     const work = line[head]
     if (work === undefined) return undefined
+    // What has begun holds on to its message, which is not to live until the line is cut.
+    line[head] = undefined
     if (++head > 1024 && head * 2 > line.length) {
       line = line.slice(head)
       head = 0

@@ -229,6 +229,20 @@ describe('encodeTaskMessage', () => {
     }
   })
 
+  it('has headers of the caller behind those of the protocol, or in their place', () => {
+    const headersOf = (headers: Record<string, unknown>): [string, unknown][] =>
+      Object.entries((JSON.parse(encodeTaskMessage(add(1, { headers }))) as Wire).headers)
+    const own = headersOf({})
+    expect(headersOf({ 'x-a': 'ü', 'x-b': { c: [1, null] }, 'x-c': undefined })).toEqual([
+      ...own,
+      ['x-a', 'ü'],
+      ['x-b', { c: [1, null] }],
+    ])
+    const replaced = own.map(([name, value]) => [name, name === 'argsrepr' ? '(…)' : value])
+    expect(headersOf({ 'x-a': 1, argsrepr: '(…)' })).toEqual([...replaced, ['x-a', 1]])
+    expect(() => headersOf({ 'x-a': NaN })).toThrow('headers["x-a"] is NaN')
+  })
+
   it('names the argument that cannot be written', () => {
     expect(() => encodeTaskMessage(add(1, { args: [{ price: NaN }] }))).toThrow('args[0].price is NaN')
     expect(() => encodeTaskMessage(add(1, { kwargs: { f: () => 1 } }))).toThrow('kwargs.f is a function')
