@@ -9,6 +9,8 @@ function realWorld(name: string, testTimeout: number, groupOrder: number): TestP
       include: [`tests/${name}/**/*.test.ts`],
       globalSetup: ['tests/setup/global-setup.ts'],
       setupFiles: ['tests/setup/no-leftovers.ts'],
+      // What is built, and what imports it by its name, is for Node.js to load.
+      server: { deps: { external: [/\/dist\//, /\/pools\/apps\/[^/]*\.js$/] } },
       runner: './tests/setup/requirement-runner.ts',
       testTimeout,
       hookTimeout: testTimeout,

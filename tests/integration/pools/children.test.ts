@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { APP_MODULE, startPoolSite, type PoolSite } from './pool-site.js'
+import { APP_MODULE, builtApp, startPoolSite, type PoolSite } from './pool-site.js'
 import { childProcesses } from '../../support/child-processes.js'
 import { eventually } from '../../support/eventually.js'
 import { redisForTests, type SharedRedis } from '../../support/redis.js'
 import { recordingLog } from '../../support/recording-log.js'
 import { registerWork } from './apps/register-work.js'
-import { testApp } from '../../support/test-app.js'
-import { TaskError } from '../../../src/index.js'
+import { TaskError } from './apps/built.js'
 
 let redis: SharedRedis
 beforeAll(async () => {
@@ -55,7 +54,7 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
       await result.get(PATIENCE)
       const meta = await site.app.backend.fetch(result.id)
       expect(meta?.result).toMatchObject({ at: new Date(0), big: 2n ** 70n, bytes: Buffer.from('ü') })
-      const local = testApp(redis.url)
+      const local = builtApp(redis.url)
       const queue = randomUUID()
       registerWork(local)
       const worker = await local.startWorker({ queues: [queue] })
@@ -74,7 +73,7 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
       expect(failed).toBeInstanceOf(TaskError)
       expect(failed).toMatchObject({ excType: 'OutOfStock', excMessage: ['none left'] })
       expect(failed.traceback).toMatch(
-        /TypeError: no such thing\n\nThe above[^]*register-work\.ts[^]*OutOfStock: none left/,
+        /TypeError: no such thing\n\nThe above[^]*register-work\.js[^]*OutOfStock: none left/,
       )
       await expect((await site.send('work.unstorable')).get(PATIENCE)).rejects.toMatchObject({
         excType: 'EncodeError',
@@ -174,7 +173,7 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
   })
 
   it('fails a task whose child exits where it must not run again, or was acknowledged before', async () => {
-    const site = await startPoolSite(redis.url, { pool })
+    const site = await startPoolSite(redis.url, { pool, concurrency: 1 })
     for (const task of ['work.exit_once', 'work.exit_early']) {
       await expect((await site.send(task, 3)).get(PATIENCE)).rejects.toMatchObject({
         excType: 'WorkerLostError',
@@ -236,18 +235,18 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
   })
 
   it('says what is missing where children do not know a task, or cannot start', async () => {
-    const app = testApp(redis.url)
+    const app = builtApp(redis.url)
     registerWork(app)
     app.task('work.elsewhere', () => 0)
-    const options = { pool, concurrency: 2, queues: [randomUUID()] }
+    const options = { pool, concurrency: 1, queues: [randomUUID()] }
     await expect(app.startWorker({ ...options, appModule: APP_MODULE })).rejects.toThrow(
       'the children of the pool do not know work.elsewhere: a child imports the module of the app and nothing else',
     )
-    const broken = new URL('./apps/broken.ts', import.meta.url)
+    const broken = new URL('./apps/broken.js', import.meta.url)
     await expect(app.startWorker({ ...options, appModule: broken })).rejects.toThrow(
-      /^a child of the pool cannot start: TypeError: not to be imported \(.*broken\.ts:1/,
+      /^a child of the pool cannot start: TypeError: not to be imported \(.*broken\.js:1/,
     )
-    const starting = new URL('./apps/starts-worker.ts', import.meta.url)
+    const starting = new URL('./apps/starts-worker.js', import.meta.url)
     await expect(app.startWorker({ ...options, appModule: starting })).rejects.toThrow(
       'cannot start: InvalidArgumentError: a worker was started in a child',
     )
@@ -255,7 +254,7 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
       /cannot start:.*no\/such\.js/,
     )
     await expect(app.startWorker(options)).rejects.toThrow('appModule: a pool of')
-    const tooSlow = testApp(redis.url, { workerProcAliveTimeout: 0.001 })
+    const tooSlow = builtApp(redis.url, { workerProcAliveTimeout: 0.001 })
     await expect(tooSlow.startWorker({ ...options, appModule: APP_MODULE })).rejects.toThrow(
       'a child of the pool was not ready after 0.001 s',
     )
@@ -263,7 +262,7 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
   })
 
   it('hands back at the stop what does not end, and leaves nothing running', async () => {
-    const site = await startPoolSite(redis.url, { pool }, { workerShutdownTimeout: 0.1 })
+    const site = await startPoolSite(redis.url, { pool, concurrency: 1 }, { workerShutdownTimeout: 0.1 })
     const spinning = await site.send('work.spin')
     await placeOf(spinning)
     await site.worker.stop()
@@ -298,7 +297,7 @@ describe('a pool of processes', () => {
 })
 
 it('refuses pools of children where children could not reach the messages', async () => {
-  const app = testApp('memory://')
+  const app = builtApp('memory://')
   await expect(app.startWorker({ pool: 'processes', appModule: APP_MODULE })).rejects.toThrow(
     'pool: processes need a broker on a server',
   )

@@ -1,11 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { registerWork } from './apps/register-work.js'
-import { testApp } from '../../support/test-app.js'
-import type { AppOptions, AsyncResult, Celery, RunningWorker, WorkerOptions } from '../../../src/index.js'
+import { Celery } from './apps/built.js'
+import type { AppOptions, AsyncResult, RunningWorker, WorkerOptions } from '../../../src/index.js'
 
 /** What children import. */
-export const APP_MODULE = new URL('./apps/work.ts', import.meta.url)
+export const APP_MODULE = new URL('./apps/work.js', import.meta.url)
+
+/** An app of what is built, which is closed when the test ends. */
+export function builtApp(url: string, settings: AppOptions = {}): Celery {
+  const app = new Celery('test', { broker: url, backend: url, ...settings })
+  atTestEnd(() => app.close())
+  return app
+}
 
 /** A worker with children in this process, and a queue that only it consumes. */
 export interface PoolSite {
@@ -22,7 +29,7 @@ export async function startPoolSite(
 ): Promise<PoolSite> {
   const { log, ...rest } = settings
   const queue = `pool-${randomUUID()}`
-  const app = testApp(url, { ...rest, ...(log === undefined ? {} : { log }) })
+  const app = builtApp(url, { ...rest, ...(log === undefined ? {} : { log }) })
   registerWork(app)
   const childEnv = {
     ...process.env,

@@ -1,19 +1,21 @@
+import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
-import { Decimal, Uuid, type Celery } from '../../../../src/index.js'
+import { Buffer } from 'node:buffer'
+import { Decimal, Uuid } from 'lovage'
 
 /** Seven and a half minutes: for ever, as far as a test is concerned. */
 const LONG_MS = 450_000
 
 class OutOfStock extends RangeError {
-  override readonly name = 'OutOfStock'
+  name = 'OutOfStock'
 }
 
 /** Tasks that show where they run, and that do what tasks should not do. */
-export function registerWork(app: Celery): void {
+export function registerWork(app) {
   app.task('work.where', () => ({ pid: process.pid, threadId }))
-  app.task('work.add', (x: number, y: number) => x + y)
-  app.task('work.sleep', { bind: true }, async (task, marker: string, ms: number = LONG_MS) => {
+  app.task('work.add', (x, y) => x + y)
+  app.task('work.sleep', { bind: true }, async (task, marker, ms = LONG_MS) => {
     await task.updateState('AT_WORK', { pid: process.pid, marker })
     await sleep(ms, undefined, { signal: task.signal })
     return marker
@@ -29,16 +31,16 @@ export function registerWork(app: Celery): void {
   app.task('work.soft', { bind: true }, async ({ signal }) => {
     await sleep(LONG_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   })
-  app.task('work.exit', (code: number) => process.exit(code))
-  app.task('work.exit_once', { rejectOnWorkerLost: false }, (code: number) => process.exit(code))
-  app.task('work.exit_early', { acksLate: false }, (code: number) => process.exit(code))
+  app.task('work.exit', (code) => process.exit(code))
+  app.task('work.exit_once', { rejectOnWorkerLost: false }, (code) => process.exit(code))
+  app.task('work.exit_early', { acksLate: false }, (code) => process.exit(code))
   app.task('work.exit_at_first', { bind: true }, ({ request }) => {
     if (!request.isRedelivered) process.exit(3)
     return 'second'
   })
-  const hoard: unknown[][] = []
-  app.task('work.hoard', (mib: number) => {
-    for (let i = 0; i < mib; i++) hoard.push(new Array<unknown>(2 ** 17).fill(i))
+  const hoard = []
+  app.task('work.hoard', (mib) => {
+    for (let i = 0; i < mib; i++) hoard.push(new Array(2 ** 17).fill(i))
     return { pid: process.pid, threadId }
   })
   app.task('work.values', () => ({
@@ -52,7 +54,7 @@ export function registerWork(app: Celery): void {
   app.task('work.fail', () => {
     throw new OutOfStock('none left', { cause: new TypeError('no such thing') })
   })
-  app.task('work.again', { bind: true, maxRetries: 2 }, (task, label: string) => {
+  app.task('work.again', { bind: true, maxRetries: 2 }, (task, label) => {
     if (task.request.retries < 2)
       throw task.retry({ countdown: 0, args: [`${label}+`], cause: new OutOfStock('wait') })
     return [label, task.request.retries]
@@ -75,7 +77,7 @@ export function registerWork(app: Celery): void {
   app.task('work.reject', { bind: true }, (task) => {
     throw task.reject('not today')
   })
-  app.task('work.log', { bind: true }, ({ log }, text: string) => {
+  app.task('work.log', { bind: true }, ({ log }, text) => {
     log.info({ text }, 'said by a task')
   })
 }

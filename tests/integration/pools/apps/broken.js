@@ -1,2 +1,1 @@
 throw new TypeError('not to be imported')
-export {}
