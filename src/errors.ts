@@ -44,6 +44,6 @@ export function describeValue(value: unknown): string {
 /** Name, message and place of what a module threw: without the place nobody finds the mistake. */
 export function describeWithPlace(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const place = error.stack?.match(/(?:file:\/\/)?\/[^\s)]+:\d+/)?.[0]
+  const place = error.stack?.match(/(?<=^|[\s(])(?:file:\/\/)?\/[^\s)]+:\d+/)?.[0]
   return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`
 }

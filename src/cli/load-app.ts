@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -36,7 +37,8 @@ export async function importNamed(
 export function findModule(flag: string, name: string): string {
   const directory = process.cwd()
   const { resolve } = createRequire(path.join(directory, 'here.js'))
-  for (const candidate of [path.resolve(directory, name), name]) {
+  const here = path.resolve(directory, name)
+  for (const candidate of [here, `${here}.ts`, `${here}.mts`, name]) {
     try {
       return resolve(candidate)
     } catch {
@@ -48,15 +50,46 @@ export function findModule(flag: string, name: string): string {
 
 async function importModule(flag: string, file: string): Promise<Record<string, unknown>> {
   try {
+    if (TYPESCRIPT.test(file)) await readTypeScript(file)
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
       throw new UsageError(
-        `${flag}: this Node.js does not read TypeScript by itself; compile it and name the .js file, ` +
-          "or install tsx and set NODE_OPTIONS='--import tsx'",
+        `${flag}: this Node.js does not read TypeScript by itself: install tsx (npm install --save-dev tsx), ` +
+          'or compile it and name the .js file',
         { cause: error },
       )
     }
-    throw new UsageError(`${flag}: cannot load ${file}: ${describeWithPlace(error)}`, { cause: error })
+    const place = error instanceof SyntaxError ? placeOfSyntaxError(file) : undefined
+    const what = place === undefined ? describeWithPlace(error) : `${String(error)} (${place})`
+    throw new UsageError(`${flag}: cannot load ${file}: ${what.replaceAll(/\s*\n\s*/g, ' ')}`, {
+      cause: error,
+    })
   }
+}
+
+/** Where it is in which file Node.js tells only when it dies of it. What has one is not run, nor what imports it. */
+function placeOfSyntaxError(file: string): string | undefined {
+  const program = `await import(${JSON.stringify(pathToFileURL(file).href)})`
+  const flags = [...process.execArgv, '--input-type=module', '--eval', program]
+  const { stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: CHECK_WITHIN_MS })
+  return /^(?:file:\/\/)?\/\S+:\d+$/m.exec(stderr)?.[0]
+}
+
+const CHECK_WITHIN_MS = 5000
+const TYPESCRIPT = /\.[cm]?ts$/
+
+/**
+ * Have TypeScript read by the tsx that is installed beside a file, for development. It knows more of the language than
+ * newer versions of Node.js do by themselves, and finds `shop.ts` where `shop.js` is imported.
+ */
+async function readTypeScript(file: string): Promise<void> {
+  let tsx: string
+  try {
+    tsx = createRequire(file).resolve('tsx')
+  } catch {
+    return
+  }
+  // It registers itself, as by `--import tsx`.
+  await import(pathToFileURL(tsx).href)
 }

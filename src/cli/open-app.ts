@@ -1,5 +1,5 @@
 import type { Celery } from '../app/celery.js'
-import { loadDotEnv, readEnvironment } from '../app/environment.js'
+import { loadDotEnv, readEnvironment, type Environment } from '../app/environment.js'
 import { createLog, silentLog, type Log } from '../log.js'
 import { createService } from '../service.js'
 import { UsageError } from './errors.js'
@@ -38,15 +38,11 @@ export interface OpenedApp {
   readonly env: NodeJS.ProcessEnv
 }
 
-/**
- * The app that `-A` (or `CELERY_APP`) names, else the one of the bundled service.
- *
- * As in Celery, `-b`, `--result-backend` and their environment variables win over what the app was made with.
- *
- * @param role - stands on every line of the log.
- * @throws UsageError, EnvironmentError, SettingsError
- */
-export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp> {
+/** Environment variables with what flags say. @throws EnvironmentError */
+export function readAppEnvironment(flags: AppFlags): {
+  readonly env: NodeJS.ProcessEnv
+  readonly environment: Environment
+} {
   loadDotEnv()
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -56,7 +52,19 @@ export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp>
     ...(flags.app === undefined ? {} : { CELERY_APP: flags.app }),
     ...(flags.include === undefined ? {} : { [INCLUDE_VARIABLE]: flags.include.join(',') }),
   }
-  const environment = readEnvironment(env)
+  return { env, environment: readEnvironment(env) }
+}
+
+/**
+ * The app that `-A` (or `CELERY_APP`) names, else the one of the bundled service.
+ *
+ * As in Celery, `-b`, `--result-backend` and their environment variables win over what the app was made with.
+ *
+ * @param role - stands on every line of the log.
+ * @throws UsageError, EnvironmentError, SettingsError
+ */
+export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp> {
+  const { env, environment } = readAppEnvironment(flags)
   const logFormat = environment.log.format
   const module = env.CELERY_APP || undefined
   const included = env[INCLUDE_VARIABLE]?.split(',') ?? []

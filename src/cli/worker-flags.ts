@@ -33,6 +33,7 @@ interface WorkerFlags {
   readonly beat?: boolean
   readonly pidfile?: string
   readonly quiet?: boolean
+  readonly reload?: boolean
 }
 
 /** The flags of `celery worker` that this runtime has, by the same names and letters. */
@@ -82,6 +83,7 @@ export function addWorkerFlags(command: Command): Command {
     .addOption(new Option('-s, --schedule <file>', 'as of beat').hideHelp())
     .addOption(new Option('--schedule-filename <file>', 'the same').hideHelp())
     .option('--pidfile <file>', 'keep the process’s id in this file')
+    .option('--reload', 'for development: restart when a source file changes that it has loaded')
     .option('--http-port <n>', 'serve metrics and probes on this port', readPort)
     .option('--http-host <address>', 'that the port is opened on (default: 127.0.0.1)')
 }
@@ -92,6 +94,7 @@ export interface ReadWorkerFlags {
   readonly purges: boolean
   readonly hasBeat: boolean
   readonly isQuiet: boolean
+  readonly reloads: boolean
   readonly pidfile: string | undefined
   readonly options: WorkerOptions
   /** Those that Celery's flags stand for. */
@@ -111,6 +114,7 @@ export function readWorkerFlags(command: Command, words: readonly string[]): Rea
     hasBeat: flags.beat ?? false,
     isQuiet: command.optsWithGlobals<WorkerFlags>().quiet ?? false,
     pidfile: flags.pidfile,
+    reloads: flags.reload ?? false,
     options: defined({
       queues,
       concurrency,

@@ -1,7 +1,10 @@
 import type { Command } from 'commander'
 import { nodeName } from '../../worker/node-name.js'
 import { formatBanner } from '../banner.js'
-import { openApp, type AppFlags } from '../open-app.js'
+import { createLog } from '../../log.js'
+import { findModule } from '../load-app.js'
+import { isReloaded, runReloading, withoutReports } from '../reload.js'
+import { openApp, readAppEnvironment, type AppFlags } from '../open-app.js'
 import { runWorker } from '../run-worker.js'
 import { writePidfile } from '../pidfile.js'
 import { addWorkerFlags, readWorkerFlags, without } from '../worker-flags.js'
@@ -14,7 +17,12 @@ export function defineWorker(command: Command): Command {
     .description('run tasks')
     .action(async (words: readonly string[]) => {
       const flags = readWorkerFlags(command, words)
-      const opened = await openApp(command.optsWithGlobals<AppFlags>(), 'worker')
+      const appFlags = command.optsWithGlobals<AppFlags>()
+      if (flags.reloads && !isReloaded()) {
+        process.exitCode = await reload(appFlags)
+        return
+      }
+      const opened = await openApp(appFlags, 'worker')
       const { app, log, logFormat } = opened
       app.configure(flags.settings)
       const queues = without(flags.options.queues ?? opened.queues, flags.excludeQueues)
@@ -23,7 +31,7 @@ export function defineWorker(command: Command): Command {
         queues,
         hostname: nodeName(flags.options.hostname ?? 'celery@%h'),
         appModule: CHILD_APP,
-        childEnv: opened.env,
+        childEnv: withoutReports(opened.env),
       }
       if (flags.pidfile !== undefined) writePidfile(flags.pidfile)
       // Whoever collects JSON wants nothing else on standard output.
@@ -35,4 +43,12 @@ export function defineWorker(command: Command): Command {
       await runWorker(app, options, flags.hasBeat)
       await app.close()
     })
+}
+
+/** @returns the exit code. */
+function reload(flags: AppFlags): Promise<number> {
+  const { env, environment } = readAppEnvironment(flags)
+  const { CELERY_APP: module } = env
+  const log = createLog({ ...environment.log, fields: { process: 'reload' } })
+  return runReloading(module ? findModule(`-A ${module}`, module) : undefined, log)
 }
