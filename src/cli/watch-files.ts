@@ -4,7 +4,7 @@ import path from 'node:path'
 /** Tells of changes of some files. */
 export interface FileWatch {
   /** Watch one more. */
-  add(file: string): void
+  add(this: void, file: string): void
   /** The next file that changes from now on, when it and others have been left alone for a moment. */
   nextChange(): Promise<string>
   close(): void

@@ -8,8 +8,8 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** A project of TypeScript: `shop.ts`, whose task `shop.price` answers with what `price.ts` exports. */
 export interface TypedApp {
   readonly directory: string
-  write(file: string, text: string): Promise<void>
-  writePrice(price: number): Promise<void>
+  write(this: void, file: string, text: string): Promise<void>
+  writePrice(this: void, price: number): Promise<void>
 }
 
 export async function typedApp(packages: readonly string[] = ['tsx']): Promise<TypedApp> {
