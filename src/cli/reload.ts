@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isPlainRecord } from '../serialization/plain-record.js'
-import { stopRequested } from '../stop-requested.js'
+import { watchStopSignals } from '../stop-requested.js'
 import { watchFiles } from './watch-files.js'
 import type { Log } from '../log.js'
 
@@ -37,12 +37,14 @@ export async function runReloading(entry: string | undefined, log: Log): Promise
   const files = watchFiles()
   if (entry !== undefined) files.add(entry)
   let isStopping = false
-  const stopping = stopRequested(log, { repeatMs: 500 }).then(() => void (isStopping = true))
+  const { asked, forced } = watchStopSignals(log, (signal) => signal === 'SIGQUIT')
+  const stopping = asked.then(() => void (isStopping = true))
   try {
     for (;;) {
       const change = files.nextChange()
       const child = startAgain(files.add)
-      // A second signal ends this process at once, and with it the other.
+      void forced.then(() => child.kill('SIGQUIT'))
+      // One more signal ends this process at once, and with it the other.
       const kill = (): void => void child.kill('SIGKILL')
       process.once('exit', kill)
       const ended = endOf(child).finally(() => process.off('exit', kill))
