@@ -29,8 +29,17 @@ export interface Tracing {
   running<T>(this: void, message: TaskMessage, hostname: string, work: () => T): T
   /** For a message that does not run here, nothing. */
   ended(this: void, message: TaskMessage, end: TracedEnd): void
-  /** Do what a task has left to others, such as sending the body of its chord, as if within its span. */
-  following<T>(this: void, message: TaskMessage, work: () => T): T
+  /**
+   * Do what a task has left to others, such as sending the body of its chord, as if within its span.
+   *
+   * @param links - names of spans that what is sent is linked to; those of `traceOf`.
+   */
+  following<T>(this: void, message: TaskMessage, work: () => T, links?: readonly string[]): T
+  /**
+   * Names the span of a task that is a part of a chord, for whoever sends the body. Undefined where bodies are not to
+   * be linked to their parts.
+   */
+  readonly traceOf: ((this: void, message: TaskMessage) => string | undefined) | undefined
   /** What a child needs to go on with the trace of a run. */
   carrierOf(this: void, message: TaskMessage): TraceCarrier
   /**

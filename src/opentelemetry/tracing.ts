@@ -1,5 +1,6 @@
 import {
   context,
+  createContextKey,
   propagation,
   ProxyTracerProvider,
   ROOT_CONTEXT,
@@ -8,7 +9,9 @@ import {
   trace,
   type Context,
   type Exception,
+  type Link,
   type Span,
+  type SpanContext,
   type TextMapGetter,
   type TracerProvider,
 } from '@opentelemetry/api'
@@ -29,6 +32,13 @@ export interface TracingOptions {
    * @default false
    */
   readonly useSpanLinks?: boolean
+  /**
+   * The call of a chord's body is linked to the runs of all parts of its header, 128 at most, not only a child of the
+   * last one's. Costs a command more for each part; what Python workers ran is not among them.
+   *
+   * @default false
+   */
+  readonly chordLinks?: boolean
 }
 
 interface Run {
@@ -36,6 +46,8 @@ interface Run {
   readonly context: Context
 }
 
+/** Spans that calls are linked to. */
+const LINKS = createContextKey('lovage: links of calls')
 /** Below the time that a child of a pool has to end. */
 const FLUSH_MS = 3000
 
@@ -48,7 +60,8 @@ const headers: TextMapGetter<Readonly<Record<string, unknown>>> = {
   },
 }
 
-export function createTracing({ tracerProvider, useSpanLinks = false }: TracingOptions): Tracing {
+export function createTracing(options: TracingOptions): Tracing {
+  const { tracerProvider, useSpanLinks = false, chordLinks = false } = options
   const provider = tracerProvider ?? trace.getTracerProvider()
   const tracer = provider.getTracer('lovage', version)
   /** By message: the same task may be delivered twice at the same time. */
@@ -65,8 +78,9 @@ export function createTracing({ tracerProvider, useSpanLinks = false }: TracingO
       // Outside of any span, one that the caller has put into the headers is gone on with.
       const parent =
         trace.getSpan(here) === undefined ? propagation.extract(here, call.headers, headers) : here
-      const options = { kind: SpanKind.PRODUCER, attributes: callAttributes(call) }
-      const span = tracer.startSpan(`apply_async/${call.task}`, options, parent)
+      const links = (here.getValue(LINKS) ?? []) as Link[]
+      const about = { kind: SpanKind.PRODUCER, attributes: callAttributes(call), links }
+      const span = tracer.startSpan(`apply_async/${call.task}`, about, parent)
       const within = trace.setSpan(parent, span)
       // A retry has the headers of the run before.
       for (const name of propagation.fields()) delete call.headers[name]
@@ -84,15 +98,15 @@ export function createTracing({ tracerProvider, useSpanLinks = false }: TracingO
     running(message, hostname, work) {
       const sender = sentFrom(message)
       const calledBy = trace.getSpanContext(sender)
-      const options = { kind: SpanKind.CONSUMER, attributes: runAttributes(message, hostname) }
+      const about = { kind: SpanKind.CONSUMER, attributes: runAttributes(message, hostname) }
       const isLinked = useSpanLinks && calledBy !== undefined
       const span = isLinked
         ? tracer.startSpan(
             `run/${message.task}`,
-            { ...options, links: [{ context: calledBy }] },
+            { ...about, links: [{ context: calledBy }] },
             trace.deleteSpan(sender),
           )
-        : tracer.startSpan(`run/${message.task}`, options, sender)
+        : tracer.startSpan(`run/${message.task}`, about, sender)
       const within = trace.setSpan(sender, span)
       runs.set(message, { span, context: within })
       return context.with(within, work)
@@ -107,7 +121,10 @@ export function createTracing({ tracerProvider, useSpanLinks = false }: TracingO
       span.end()
     },
 
-    following: (message, work) => context.with(contextOf(message), work),
+    following: (message, work, links = []) =>
+      context.with(contextOf(message).setValue(LINKS, links.flatMap(readTrace)), work),
+
+    traceOf: chordLinks ? (message) => nameTrace(trace.getSpanContext(contextOf(message))) : undefined,
 
     carrierOf(message) {
       const carrier: Record<string, string> = {}
@@ -136,12 +153,29 @@ export function createTracing({ tracerProvider, useSpanLinks = false }: TracingO
       return {
         trace_id: traceId,
         span_id: spanId,
-        trace_flags: traceFlags.toString(16).padStart(2, '0'),
+        trace_flags: hex(traceFlags),
       }
     },
 
     flush: () => flush(provider),
   }
+}
+
+/** As `traceparent` has it. */
+function nameTrace(spanContext: SpanContext | undefined): string | undefined {
+  if (spanContext === undefined) return undefined
+  const { traceId, spanId, traceFlags } = spanContext
+  return `00-${traceId}-${spanId}-${hex(traceFlags)}`
+}
+
+function readTrace(name: string): Link[] {
+  const [, traceId = '', spanId = '', flags = ''] = name.split('-')
+  const spanContext = { traceId, spanId, traceFlags: parseInt(flags, 16), isRemote: true }
+  return trace.isSpanContextValid(spanContext) ? [{ context: spanContext }] : []
+}
+
+function hex(flags: number): string {
+  return flags.toString(16).padStart(2, '0')
 }
 
 function fail(span: Span, thrown: unknown): void {

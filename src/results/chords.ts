@@ -12,6 +12,8 @@ export interface ChordPart {
   readonly text: string | Uint8Array
   /** Celery up to 5.0 says it in the body's signature (`chord_size`) instead of storing it. */
   readonly chordSize?: number | undefined
+  /** Names the span of its task, so that the body can be linked to it; undefined where nobody asks for that. */
+  readonly trace?: string | undefined
 }
 
 /**
@@ -46,6 +48,8 @@ export interface Chords {
   addParts(parts: readonly ChordPart[]): Promise<ChordStanding[]>
   /** What returned so far, in the order of the body's argument. @throws UnreadableResultError */
   parts(groupId: string): Promise<ReturnedPart[]>
+  /** What was recorded with the parts of these tasks as their `trace`. */
+  traces(groupId: string, taskIds: readonly string[]): Promise<string[]>
   /** The body, or the errbacks, are sent: forget the parts, and that any more are to come. */
   end(groupId: string): Promise<void>
 }

@@ -18,7 +18,7 @@ export const disabledBackend: ResultBackend = {
   saveGroup: refuse,
   restoreGroup: refuse,
   deleteGroup: refuse,
-  chords: { start: refuse, extend: refuse, addParts: refuse, parts: refuse, end: refuse },
+  chords: { start: refuse, extend: refuse, addParts: refuse, parts: refuse, traces: refuse, end: refuse },
   ping: () => Promise.resolve(0),
   close: () => Promise.resolve(),
 }

@@ -17,6 +17,8 @@ export interface ChordKeys {
   readonly sender: string
   /** Our own: where in `parts` a task's part is, if that is a list. In the same slot. */
   readonly places: string
+  /** Our own: spans of tasks whose parts returned, where the body is to be linked to them. In the same slot. */
+  readonly traces: string
   /** Our own: ids of what was added. In the slot of `added`. */
   readonly addedIds: string
 }
@@ -47,6 +49,7 @@ export function resultKeys(
         added,
         sender: beside(parts, '.lovage'),
         places: beside(parts, '.lovage.places'),
+        traces: beside(parts, '.lovage.traces'),
         addedIds: beside(added, '.lovage'),
       }
     },

@@ -52,6 +52,10 @@ export function createMemoryChords(serializer: Serializer | undefined): Chords {
       parts.sort((a, b) => (a.groupIndex ?? Infinity) - (b.groupIndex ?? Infinity) || 0)
       return Promise.resolve(parts.map(({ text }) => parseChordPart(Buffer.from(text), serializer)))
     },
+    traces(groupId, taskIds) {
+      const parts = chords.get(groupId)?.parts
+      return Promise.resolve(taskIds.flatMap((id) => parts?.get(id)?.trace ?? []))
+    },
     end(groupId) {
       const chord = chordOf(groupId)
       chord.parts.clear()

@@ -37,6 +37,8 @@ export function createRedisChords(options: RedisChordsOptions): Chords {
   // Our own keys always go at some time: nobody else would know what they are.
   const ownTtl = ttl || LEAST_SECONDS
   const form = options.isOrdered ? 'zset' : 'list'
+  /** Whether anybody here asks for links of spans: else there is nothing to forget of them. */
+  let hasTraces = false
 
   const client = async (): Promise<RedisClient> => {
     const opened = open()
@@ -56,6 +58,11 @@ export function createRedisChords(options: RedisChordsOptions): Chords {
       status,
       typeof text === 'string' ? text : Buffer.from(text),
     ])
+    const traces = parts.flatMap(({ taskId, trace }) => (trace === undefined ? [] : [taskId, trace]))
+    if (traces.length > 0) {
+      hasTraces = true
+      await Promise.all([redis.hset(keys.traces, ...traces), redis.expire(keys.traces, ownTtl)])
+    }
     const counts = await partScript.run(
       redis,
       [keys.parts, keys.sender, keys.places],
@@ -131,11 +138,19 @@ export function createRedisChords(options: RedisChordsOptions): Chords {
       return texts.map((text) => parseChordPart(text, serializer))
     },
 
+    async traces(groupId, taskIds) {
+      if (taskIds.length === 0) return []
+      hasTraces = true
+      const found = await (await client()).hmget(keysOf(groupId).traces, ...taskIds)
+      return found.filter((trace) => trace !== null)
+    },
+
     async end(groupId) {
       const redis = await client()
-      const { parts, places, size, added, addedIds, sender } = keysOf(groupId)
+      const { parts, places, size, added, addedIds, sender, traces } = keysOf(groupId)
       await redis.set(sender, 'sent', 'EX', ownTtl)
-      await Promise.all([parts, places, size, added, addedIds].map((key) => redis.del(key)))
+      const own = hasTraces ? [traces] : []
+      await Promise.all([parts, places, size, added, addedIds, ...own].map((key) => redis.del(key)))
     },
   }
 }

@@ -42,8 +42,15 @@ export type CompleteChord = (part: PendingPart, persistence: Persistence) => Pro
 
 /** What the parts of a header come to: the body's argument, or why there is none. */
 type Joined =
-  | { readonly kind: 'results'; readonly results: readonly unknown[] }
+  | {
+      readonly kind: 'results'
+      readonly results: readonly unknown[]
+      readonly links?: readonly string[] | undefined
+    }
   | { readonly kind: 'failed'; readonly why: string; readonly cause: ExceptionObject }
+
+/** As many as the SDK keeps of a span, unless it is told otherwise. */
+const MOST_LINKS = 128
 
 export function createCompleteChord(parts: ChordCompletionParts): CompleteChord {
   const { settings, hostname, backend, prepareCanvas, callErrbacks, record, tracing, clock, log } = parts
@@ -53,10 +60,13 @@ export function createCompleteChord(parts: ChordCompletionParts): CompleteChord 
       const returned = await backend.chords.parts(groupId)
       const failed = returned.find(({ status }) => status === 'FAILURE' || status === 'REVOKED')
       if (failed !== undefined) return failedBy(failed)
+      const taskIds = returned.slice(0, MOST_LINKS).map(({ taskId }) => taskId)
+      const links = tracing?.traceOf && (await backend.chords.traces(groupId, taskIds))
       const structure = await backend.restoreGroup(groupId)
-      if (structure === undefined) return { kind: 'results', results: returned.map(({ result }) => result) }
+      if (structure === undefined)
+        return { kind: 'results', results: returned.map(({ result }) => result), links }
       const results = await joinGroup(backend, structure, settings.resultChordJoinTimeout * 1000)
-      return { kind: 'results', results }
+      return { kind: 'results', results, links }
     } catch (error) {
       if (isPassing(error)) throw error
       const { exception } = describeThrown(error)
@@ -131,8 +141,10 @@ export function createCompleteChord(parts: ChordCompletionParts): CompleteChord 
     const joined = await persist('read the parts of a chord', () => join(part.groupId), persistence)
     if (joined === undefined) return false
     try {
-      const paid = (): Promise<void> => pay(part, joined.value, persistence)
-      await (tracing === undefined ? paid() : tracing.following(part.message, paid))
+      const { value } = joined
+      const links = value.kind === 'results' ? value.links : undefined
+      const paid = (): Promise<void> => pay(part, value, persistence)
+      await (tracing === undefined ? paid() : tracing.following(part.message, paid, links))
     } catch (error) {
       // Of a mistake of ours, as all else is tried until it succeeds: nobody should wait for the body for ever.
       if (!persistence.signal.aborted)

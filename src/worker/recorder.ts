@@ -17,7 +17,7 @@ export interface RecorderParts extends Omit<WorkerParts, 'tasks'> {
 
 /** A worker's settler, which completes chords; what chords come to goes through the settler in its turn. */
 export function createRecorder(parts: RecorderParts): Settler {
-  const { settings, hostname, backend, consumer, log } = parts
+  const { settings, hostname, backend, consumer, tracing, log } = parts
   const settler = createSettler({
     backend,
     consumer,
@@ -29,6 +29,7 @@ export function createRecorder(parts: RecorderParts): Settler {
     partInstead: (part, error) =>
       partOf(part.message, 'FAILURE', describeThrown(error).exception, settings) ?? part,
     completeChord: (...part) => completeChord(...part),
+    traceOf: tracing?.traceOf,
     clock: systemClock,
     log,
   })

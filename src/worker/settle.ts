@@ -11,6 +11,7 @@ import type { CompleteChord } from './complete-chord.js'
 import type { PendingPart } from './ending.js'
 import type { ResultBackend, StoredResult, StoreOptions } from '../results/result-backend.js'
 import type { TaskMessage } from '../serialization/task-message.js'
+import type { Tracing } from '../app/tracing.js'
 
 /** What there is to record of one message: results first, then its acknowledgement. */
 export interface Settlement {
@@ -69,10 +70,12 @@ export function createSettler(parts: {
   readonly partInstead: (part: PendingPart, error: ResultRefusedError) => PendingPart
   /** Asked of whoever brings the last part of a chord. */
   readonly completeChord: CompleteChord
+  /** Names the span of a part's task, where the chord's body is to be linked to it. */
+  readonly traceOf: Tracing['traceOf']
   readonly clock: Clock
   readonly log: Log
 }): Settler {
-  const { backend, consumer, completeChord, clock, log } = parts
+  const { backend, consumer, completeChord, traceOf, clock, log } = parts
   const abandoned = new AbortController()
   const persistence = { clock, log, signal: abandoned.signal }
   /** Chords that are being completed, for whose last parts the messages are held. */
@@ -176,7 +179,9 @@ export function createSettler(parts: {
 
   const addParts = async (all: readonly PendingPart[]): Promise<readonly ChordStanding[]> => {
     try {
-      return await backend.chords.addParts(all)
+      const traced =
+        traceOf === undefined ? all : all.map((part) => ({ ...part, trace: traceOf(part.message) }))
+      return await backend.chords.addParts(traced)
     } catch (error) {
       if (isPassing(error)) throw error
       log.error(

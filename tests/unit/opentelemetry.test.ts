@@ -16,9 +16,9 @@ afterAll(() => spans[Symbol.asyncDispose]())
 const PATIENCE = { timeout: 4000 }
 
 function startSite(options: AppOptions & InstrumentOptions = {}): Celery {
-  const { useSpanLinks, ...settings } = options
+  const { useSpanLinks = false, chordLinks = false, ...settings } = options
   const app = new Celery('traced', { broker: 'memory://', backend: 'memory://', ...settings })
-  instrument(app, useSpanLinks === undefined ? {} : { useSpanLinks })
+  instrument(app, { useSpanLinks, chordLinks })
   onTestFinished(() => app.close())
   return app
 }
@@ -151,6 +151,29 @@ describe('row 43: the spans of an app', () => {
     expect(parts.map(idOf)).toContain(parentOf(spans.only('apply_async/sum')))
     expect(traces().size).toBe(1)
   })
+
+  it.each([true, false])(
+    'link a chord’s body to all parts of its header where chordLinks is %s',
+    async (chordLinks) => {
+      const app = startSite({ chordLinks })
+      const add = app.task('add', (x: number, y: number) => x + y)
+      const sum = app.task('sum', (numbers: number[]) => numbers.reduce((a, b) => a + b))
+      await startWorker(app)
+      const sent = await chord([add.s(1, 1), add.s(2, 2), add.s(3, 3)], sum.s()).applyAsync()
+      expect(await sent.get(PATIENCE)).toBe(12)
+
+      const parts = await ended('run/add', 3)
+      const body = spans.only('apply_async/sum')
+      // Sent outside of any span, each part is a trace of its own.
+      expect(traces().size).toBe(3)
+      expect(parts.map(idOf)).toContain(parentOf(body))
+      expect(new Set(body.links.map((link) => link.context.spanId))).toEqual(
+        new Set(chordLinks ? parts.map(idOf) : []),
+      )
+      const [run] = await ended('run/sum')
+      expect(run?.links).toEqual([])
+    },
+  )
 
   it('carry baggage, and go on with a trace that the caller put into the headers', async () => {
     const app = startSite()

@@ -50,6 +50,7 @@ export function countingParts({ group, besideGroup }: Places, { isCluster }: Dep
     ...each('HGET', [beside], ['']),
     ...each('HSET', [beside], ['', '']),
     ...each('HSETNX', [beside], ['', '']),
+    ...each('HMGET', [beside], ['']),
     ...each('SADD', [beside], ['']),
     ...each('SET', [beside], ['']),
     ...each('GET', [beside]),

@@ -63,6 +63,20 @@ export function describeGroupsAndChords(makeBackend: MakeBackend): void {
     expect((await chords.parts(group))[1]).toMatchObject({ status: 'FAILURE', result: exception })
   })
 
+  it('row 43: keeps the names of spans that come with parts, until the chord is ended', async () => {
+    const { chords } = await makeBackend()
+    const group = randomUUID()
+    await chords.start(group, 3)
+    await chords.addParts([{ ...part(group, 0, 1), trace: 'one' }, part(group, 1, 2)])
+    await chords.addParts([{ ...part(group, 2, 3), trace: 'three' }])
+    const ids = [0, 1, 2].map((index) => `${group}-${index}`)
+    expect(await chords.traces(group, ids)).toEqual(['one', 'three'])
+    expect(await chords.traces(group, ids.slice(1, 2))).toEqual([])
+    expect(await chords.traces(group, [])).toEqual([])
+    await chords.end(group)
+    expect(await chords.traces(group, ids)).toEqual([])
+  })
+
   it('takes parts before it knows how many there are', async () => {
     const { chords } = await makeBackend()
     const group = randomUUID()

@@ -28,7 +28,9 @@ describe('chords on Redis', () => {
     expect(await announced).toBe('3')
     expect(await redis.get(`${key}.s`)).toBe('3')
     await chords.addParts([part(group, 1, { text: 'Zürich', n: [1, 2] }, { taskId: 'one' })])
-    await chords.addParts([part(group, undefined, null, { taskId: 'late' })])
+    await chords.addParts([{ ...part(group, undefined, null, { taskId: 'late' }), trace: '00-a-b-01' }])
+    expect(await redis.hgetall(`${key}.j.lovage.traces`)).toEqual({ late: '00-a-b-01' })
+    expect(await redis.ttl(`${key}.j.lovage.traces`)).toBeGreaterThan(DAY - 60)
     expect(await redis.zrange(`${key}.j`, '0', '-1', 'WITHSCORES')).toEqual([
       '[1, "one", "SUCCESS", {"text": "Z\\u00fcrich", "n": [1, 2]}]',
       '1',
