@@ -189,6 +189,11 @@ export interface CelerySettings {
    * process, heap of a thread. @default none: never
    */
   readonly workerMaxMemoryPerChild?: number | undefined
+  /**
+   * `worker_pool_restarts`: whether remote control may have the children of a pool replaced, which import the app anew
+   * (`pool_restart`). @default false
+   */
+  readonly workerPoolRestarts?: boolean | undefined
   /** `worker_proc_alive_timeout`: seconds within which a child has to be ready. @default 30; Celery's is 4 */
   readonly workerProcAliveTimeout?: number | undefined
   /**

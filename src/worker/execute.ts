@@ -22,6 +22,7 @@ export function execute(request: Request, limits: TimeLimits, parts: ExecutionPa
   const running: RunningTask = { id, name: message.task, rootId, priority, children: [] }
   const success = (value: unknown): Outcome => ({ kind: 'success', value, children: running.children })
   let returned: unknown
+  parts.onStarted?.(process.pid)
   try {
     returned = asRunning(running, () => task.run(message.args, message.kwargs, context))
   } catch (thrown) {

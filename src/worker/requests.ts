@@ -7,6 +7,8 @@ export interface RunningRequest {
   readonly startedAt: number
   /** Its message was acknowledged before it ran. */
   readonly isAcknowledged: boolean
+  /** Of the process that it runs in; undefined while it waits for a child. */
+  readonly pid: number | undefined
 }
 
 /** What a worker has in hand, for those who ask. */

@@ -2,7 +2,8 @@ import { acksLate, keepsResult, storedResult, type Request, type SendEvent } fro
 import type { Monitors } from './monitors.js'
 import type { Observer } from './observer.js'
 import { BLOCKS_AFTER_MS } from './blocking.js'
-import { createLingering } from './lingering.js'
+import { createTimeLimits } from './limits/time-limits.js'
+import { createLingering, type LingeringRun } from './lingering.js'
 import { isExpired } from './strategy.js'
 import { TaskRevokedError, TimeLimitExceeded } from '../app/outcomes.js'
 import type { AddToChordParts } from './add-to-chord.js'
@@ -15,7 +16,7 @@ import type { Log } from '../log.js'
 import type { Outcome } from './outcome.js'
 import type { Refusals } from './refusals.js'
 import type { RegisteredTask } from '../app/registered-task.js'
-import type { Requests } from './requests.js'
+import type { Requests, RunningRequest } from './requests.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 import type { Settings } from '../app/settings.js'
 import type { Tally } from './tally.js'
@@ -98,7 +99,7 @@ export function createRunner(parts: RunnerParts): Runner {
   let latest: Request | undefined
 
   const started = new Map<RegisteredTask, { count: number }>()
-  let changedLimits: Map<string, TimeLimits> | undefined
+  const limits = createTimeLimits(settings)
 
   const count = (task: RegisteredTask): void => {
     const counted = started.get(task)
@@ -149,9 +150,7 @@ export function createRunner(parts: RunnerParts): Runner {
     count(task)
     const startedAt = clock.passedMs()
     monitors.current?.started(request.message)
-    if (task.options.trackStarted ?? settings.taskTrackStarted) noteStarted(request)
-    const limits = timeLimits(request, settings, changedLimits?.get(task.name))
-    const execution = pool.execute(request, limits, {
+    const execution = pool.execute(request, limits.of(request), {
       hostname,
       log,
       settings,
@@ -160,6 +159,7 @@ export function createRunner(parts: RunnerParts): Runner {
       store: (result) => messages.recorded(request, [result]),
       sendEvent: parts.sendEvent,
       tracing,
+      onStarted: isTracked(request) ? (pid) => noteStarted(request, pid) : undefined,
     })
     const calledMs = clock.passedMs() - startedAt
     if (calledMs > BLOCKS_AFTER_MS) parts.onBlocked(request, calledMs)
@@ -176,10 +176,12 @@ export function createRunner(parts: RunnerParts): Runner {
     })
   }
 
-  const noteStarted = (request: Request): void => {
+  const isTracked = ({ message, task }: Request): boolean =>
+    (task.options.trackStarted ?? settings.taskTrackStarted) && keepsResult(message, task, settings)
+
+  const noteStarted = (request: Request, pid: number): void => {
     const { message, task } = request
-    if (!keepsResult(message, task, settings)) return
-    const info = { pid: process.pid, hostname }
+    const info = { pid, hostname }
     messages.note(
       request,
       storedResult(message, settings, hostname, { status: 'STARTED', result: info }, task),
@@ -217,16 +219,22 @@ export function createRunner(parts: RunnerParts): Runner {
       }
       return found.length > 0
     },
-    setTimeLimits(task, limits) {
-      changedLimits = (changedLimits ?? new Map<string, TimeLimits>()).set(task, limits)
-    },
+    setTimeLimits: limits.set,
     latest: () => latest,
     running: () => {
       const startOfTime = clock.now() - clock.passedMs()
-      const all = [...running.values(), ...lingering.list().map((run) => ({ ...run, delivery: undefined }))]
-      return all.map(({ request, delivery, startedAt }) => {
-        return { request, startedAt: startOfTime + startedAt, isAcknowledged: delivery === undefined }
+      const tell = ({ request, startedAt }: LingeringRun, isAcknowledged: boolean): RunningRequest => ({
+        ...{ request, isAcknowledged, startedAt: startOfTime + startedAt },
+        pid: process.pid,
       })
+      return [
+        ...[...running.values()].map((each) => {
+          const { pid } = each.execution
+          const told = tell(each, each.delivery === undefined)
+          return pid === undefined ? told : { ...told, pid: pid() }
+        }),
+        ...lingering.list().map((run) => tell(run, true)),
+      ]
     },
     get lingering() {
       return lingering.count
@@ -237,17 +245,4 @@ export function createRunner(parts: RunnerParts): Runner {
 
 function isOverLimit(outcome: Outcome): boolean {
   return outcome.kind === 'failure' && outcome.thrown instanceof TimeLimitExceeded
-}
-
-/** @param changed - Of the task, at run time. What the message says comes first. */
-function timeLimits(
-  { message, task }: Request,
-  settings: Settings,
-  changed: TimeLimits | undefined,
-): TimeLimits {
-  const { hard, soft } = changed ?? {
-    hard: task.options.timeLimit ?? settings.taskTimeLimit,
-    soft: task.options.softTimeLimit ?? settings.taskSoftTimeLimit,
-  }
-  return { hard: message.hardTimeLimit || hard, soft: message.softTimeLimit || soft }
 }

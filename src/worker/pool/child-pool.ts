@@ -48,10 +48,14 @@ export function createChildPool(kind: 'threads' | 'processes', options: ChildPoo
   return sizedPool({
     kind,
     slots,
-    execute: executeWith(staff),
+    execute: executeWith(staff, kind === 'processes'),
     get children() {
       return staff.ids
     },
+    get writes() {
+      return staff.writes
+    },
+    restart: staff.restart,
     async resize(count) {
       if (count < slots.concurrency) slots.resize(count)
       await staff.resize(count)
@@ -62,7 +66,7 @@ export function createChildPool(kind: 'threads' | 'processes', options: ChildPoo
   })
 }
 
-function executeWith(staff: Staff): Execute {
+function executeWith(staff: Staff, hasPids: boolean): Execute {
   return (request, { soft, hard }, parts) => {
     const { tracing } = parts
     const giveUp = new AbortController()
@@ -97,6 +101,7 @@ function executeWith(staff: Staff): Execute {
       const begin = (assigned: Member | undefined): void => {
         if (assigned === undefined) return end({ kind: 'ignore' })
         member = assigned
+        parts.onStarted?.(hasPids ? assigned.id : process.pid)
         const trace = tracing?.carrierOf(request.message)
         assigned.send({ type: 'run', envelope: request.delivery.envelope, softLimit: soft, trace })
         if (!hard) return
@@ -110,6 +115,7 @@ function executeWith(staff: Staff): Execute {
 
     return {
       outcome,
+      ...(hasPids && { pid: () => member?.id }),
       abort(reason) {
         giveUp.abort()
         member?.send({ type: 'abort', reason: toPortableError(reason) })

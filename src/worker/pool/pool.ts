@@ -29,6 +29,10 @@ export interface PoolParts {
   readonly execute: Execute
   /** Ids of the processes or threads that tasks run in: of this process where they run in it. */
   readonly children: readonly number[]
+  /** How many tasks were given to each child; undefined where there are none. */
+  readonly writes?: readonly number[] | undefined
+  /** Replace the children, when their tasks have ended; undefined where there are none. */
+  readonly restart?: (() => void) | undefined
   /** Undefined: it has a fixed size. */
   readonly resize: ((concurrency: number) => Promise<void>) | undefined
   /** Resolves when tasks can run. @throws PoolStartError */
@@ -41,6 +45,8 @@ export type Execute = (request: Request, limits: TimeLimits, parts: ExecutionPar
 
 export interface ExecutionParts extends Omit<ContextParts, 'controller'> {
   readonly tracing: Tracing | undefined
+  /** The function is about to be called in the process of this id; undefined: nobody has to know. */
+  readonly onStarted?: ((pid: number) => void) | undefined
 }
 
 export interface TimeLimits {
@@ -55,6 +61,8 @@ export interface Execution {
   readonly outcome: Outcome | Promise<Outcome>
   /** Abort the task's signal. What the function does then is its own affair. */
   readonly abort: (reason: unknown) => void
+  /** Of the process that it runs in, undefined until it has one; left out where that is this one. */
+  readonly pid?: () => number | undefined
   /** Settles when the function has returned; undefined where the outcome does not come before that. */
   readonly returned?: Promise<unknown> | undefined
   /**
@@ -85,6 +93,9 @@ export function sizedPool(parts: PoolParts): Pool {
     ...parts,
     get children() {
       return parts.children
+    },
+    get writes() {
+      return parts.writes
     },
     grow: resize,
     shrink: (count) => resize(-count),

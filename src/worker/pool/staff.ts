@@ -1,23 +1,20 @@
 import { fullJitterMs } from '../../backoff.js'
-import { LovageError } from '../../errors.js'
-import type { Child, StartChild } from './child/child.js'
-import type { FromChild, ToChild } from './child/messages.js'
+import { startReadyChild, type AtWork, type ReadyChildParts } from './ready-child.js'
+import type { Child } from './child/child.js'
+import type { ToChild } from './child/messages.js'
 import type { Log } from '../../log.js'
-
-/** Thrown when a worker's children cannot run its tasks. */
-export class PoolStartError extends LovageError {
-  readonly code = 'POOL_NOT_STARTED'
-}
 
 /** What whoever has a child's time is told. */
 export interface Job {
-  onMessage(message: Extract<FromChild, { type: 'ask' | 'ended' }>): void
+  onMessage(message: AtWork): void
   /** @param how - `exitcode 3`, `signal 9 (SIGKILL)` */
   onLost(how: string): void
 }
 
 /** A child that is there for one job. */
 export interface Member {
+  /** Of the process or the thread. */
+  readonly id: number
   send(this: void, message: ToChild): void
   signal(this: void, signal: NodeJS.Signals): void
   kill(this: void): void
@@ -31,22 +28,22 @@ export interface Member {
  */
 export interface Staff {
   readonly ids: readonly number[]
+  /** How many tasks were given to each child, counted on by those that replace it. */
+  readonly writes: readonly number[]
   /** Resolves when all are there, ready for work. @throws PoolStartError where one is not; then none is there. */
   start(): Promise<void>
   /** Resolves when a child is free for this job; `undefined` when `signal` aborted before, or all is over. */
   assign(job: Job, signal: AbortSignal): Promise<Member | undefined>
   /** Resolves when so many are there. */
   resize(count: number): Promise<void>
+  /** Replace all: at once those that are idle, the others when their tasks have ended. */
+  restart(this: void): void
   /** End those that are idle, and kill the others. Resolves when all have ended. */
   stop(): Promise<void>
 }
 
-export interface StaffParts {
+export interface StaffParts extends ReadyChildParts {
   readonly count: number
-  readonly startChild: StartChild
-  /** Names of the tasks that each has to know. */
-  readonly tasks: () => Iterable<string>
-  readonly startTimeoutMs: number
   /** After so many tasks a child is replaced; undefined: never. */
   readonly maxTasks: number | undefined
   /** KiB after which a child is replaced when its task has ended; undefined: never. */
@@ -56,10 +53,14 @@ export interface StaffParts {
 
 interface Entry extends Member {
   readonly child: Child
+  /** Its index in {@link Staff.writes}. */
+  readonly place: number
   job: Job | undefined
   tasksRun: number
   /** It gets no other job: it is about to die. */
   isDoomed: boolean
+  /** It is replaced as soon as it has nothing to do. */
+  isToLeave: boolean
 }
 
 const BACKOFF = { firstMs: 100, longestMs: 10_000 }
@@ -69,7 +70,7 @@ const SURVIVED: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIG
 const LEAVE_MS = 5000
 
 export function createStaff(parts: StaffParts): Staff {
-  const { startChild, maxTasks = Infinity, maxMemoryKib = Infinity, log } = parts
+  const { maxTasks = Infinity, maxMemoryKib = Infinity, log } = parts
   let wanted = parts.count
   let isOver = false
   let failures = 0
@@ -78,56 +79,56 @@ export function createStaff(parts: StaffParts): Staff {
   /** All that have not ended, those that leave included. */
   const living = new Set<Promise<unknown>>()
   const idle: Entry[] = []
+  const writes: number[] = []
   const waiting: ((entry: Entry) => void)[] = []
 
   /** Resolves when it is ready for work. */
-  const hire = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      let isReady = false
-      const child = startChild((message) => {
-        if (message.type === 'ready') {
-          const missing = [...parts.tasks()].filter((name) => !message.tasks.includes(name))
-          if (missing.length > 0) return fail(unknownTasks(missing))
-          clearTimeout(timer)
-          isReady = true
-          offer(entry)
-          resolve()
-        } else if (message.type === 'failed') fail(`a child of the pool cannot start: ${message.why}`)
-        else onMessage(entry, message)
-      })
-      const entry: Entry = {
-        child,
-        job: undefined,
-        tasksRun: 0,
-        isDoomed: false,
-        send: child.send,
-        signal(signal) {
-          entry.isDoomed ||= !SURVIVED.has(signal)
-          child.signal(signal)
-        },
-        kill() {
-          entry.isDoomed = true
-          child.kill()
-        },
-      }
-      members.add(entry)
-      const fail = (why: string): void => {
-        members.delete(entry)
+  const hire = async (): Promise<void> => {
+    let isReady = false
+    const { child, ready } = startReadyChild(parts, (message) => onMessage(entry, message))
+    const entry: Entry = {
+      child,
+      id: child.id,
+      place: freePlace(),
+      job: undefined,
+      tasksRun: 0,
+      isDoomed: false,
+      isToLeave: false,
+      send: child.send,
+      signal(signal) {
+        entry.isDoomed ||= !SURVIVED.has(signal)
+        child.signal(signal)
+      },
+      kill() {
+        entry.isDoomed = true
         child.kill()
-        reject(new PoolStartError(why))
-      }
-      const timer = setTimeout(
-        () => fail(`a child of the pool was not ready after ${parts.startTimeoutMs / 1000} s`),
-        parts.startTimeoutMs,
-      )
-      const ended = child.ended.then((how) => {
-        clearTimeout(timer)
-        living.delete(ended)
-        if (isReady) onEnd(entry, how)
-        else fail(`a child of the pool ended before it was ready: ${how}`)
-      })
-      living.add(ended)
+      },
+    }
+    members.add(entry)
+    const ended = child.ended.then((how) => {
+      living.delete(ended)
+      if (isReady) onEnd(entry, how)
     })
+    living.add(ended)
+    try {
+      await ready
+    } catch (error) {
+      members.delete(entry)
+      throw error
+    }
+    isReady = true
+    offer(entry)
+    refill()
+  }
+
+  /** The first that no child has. */
+  const freePlace = (): number => {
+    const taken = new Set([...members].map(({ place }) => place))
+    let place = 0
+    while (taken.has(place)) place++
+    writes[place] ??= 0
+    return place
+  }
 
   const refill = (): void => {
     while (!isOver && pause === undefined && members.size < wanted) {
@@ -148,7 +149,7 @@ export function createStaff(parts: StaffParts): Staff {
     }
   }
 
-  const onMessage = (entry: Entry, message: Parameters<Job['onMessage']>[0]): void => {
+  const onMessage = (entry: Entry, message: AtWork): void => {
     const { job } = entry
     if (message.type === 'ask') {
       job?.onMessage(message)
@@ -167,20 +168,20 @@ export function createStaff(parts: StaffParts): Staff {
   }
 
   const onEnd = (entry: Entry, how: string): void => {
-    const { job, child } = entry
+    const { job } = entry
     const wasExpected = !members.delete(entry)
     const place = idle.indexOf(entry)
     if (place >= 0) idle.splice(place, 1)
     entry.job = undefined
     if (!wasExpected && !isOver && job === undefined)
-      log.warn({ child: child.id }, `a child of the pool died: ${how}`)
+      log.warn({ child: entry.id }, `a child of the pool died: ${how}`)
     refill()
     job?.onLost(how)
   }
 
   const offer = (entry: Entry): void => {
     if (!members.has(entry)) return
-    if (members.size > wanted) {
+    if (entry.isToLeave || members.size > wanted) {
       dismiss(entry)
       return
     }
@@ -215,7 +216,10 @@ export function createStaff(parts: StaffParts): Staff {
 
   return {
     get ids() {
-      return [...members].map(({ child }) => child.id)
+      return [...members].map(({ id }) => id)
+    },
+    get writes() {
+      return writes.slice(0, Math.max(0, ...[...members].map(({ place }) => place + 1)))
     },
     async start() {
       try {
@@ -228,6 +232,7 @@ export function createStaff(parts: StaffParts): Staff {
     assign(job, signal) {
       const give = (entry: Entry): Entry => {
         entry.job = job
+        writes[entry.place] = (writes[entry.place] ?? 0) + 1
         return entry
       }
       const free = idle.pop()
@@ -259,13 +264,11 @@ export function createStaff(parts: StaffParts): Staff {
         throw error
       }
     },
+    restart() {
+      for (const entry of members) entry.isToLeave = true
+      for (const entry of idle.splice(0)) dismiss(entry)
+      refill()
+    },
     stop,
   }
-}
-
-function unknownTasks(names: readonly string[]): string {
-  return (
-    `the children of the pool do not know ${names.join(', ')}: a child imports the module of the app and nothing ` +
-    'else, so that module has to define its tasks, or import the modules that do'
-  )
 }

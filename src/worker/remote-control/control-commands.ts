@@ -48,8 +48,16 @@ export const controlCommands: Readonly<Record<string, ControlCommand<ControlledN
   pool_grow: { run: (args, node) => resize('grow', args, node) },
   pool_shrink: { run: (args, node) => resize('shrink', args, node) },
   pool_restart: {
-    run() {
-      throw new CommandError('ValueError', 'Pool restarts not enabled')
+    run(_, { pool, settings, log }) {
+      if (!settings.workerPoolRestarts) throw new CommandError('ValueError', 'Pool restarts not enabled')
+      if (pool.restart === undefined)
+        throw new CommandError(
+          'NotImplementedError',
+          `a pool of the kind ${pool.kind} has no children to replace`,
+        )
+      pool.restart()
+      log.info({ pool: pool.kind }, 'replacing the children of the pool, by remote control')
+      return ok('reload started')
     },
   },
   autoscale: {

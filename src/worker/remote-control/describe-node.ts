@@ -1,4 +1,5 @@
 import { pythonReprArgs, pythonReprKwargs } from '../../serialization/python-repr.js'
+import { poolStats } from './describe-pool.js'
 import { snakeCase } from '../../app/settings-info.js'
 import type { ControlledNode } from './node.js'
 import type { RegisteredTask } from '../../app/registered-task.js'
@@ -9,13 +10,14 @@ export interface TaskProgress {
   /** Unix milliseconds; undefined before it has started. */
   readonly startedAt?: number | undefined
   readonly isAcknowledged?: boolean
+  readonly pid?: number | undefined
 }
 
 /** Wire protocol, section 15.5. @param safe - Arguments as text. */
 export function taskInfo(
   message: TaskMessage,
   hostname: string,
-  { startedAt, isAcknowledged = false }: TaskProgress,
+  { startedAt, isAcknowledged = false, pid }: TaskProgress,
   safe = false,
 ): TaskInfo {
   const { id, task, shadow, args, kwargs, argsrepr, kwargsrepr } = message
@@ -34,7 +36,7 @@ export function taskInfo(
       priority: message.priority,
       redelivered: message.isRedelivered,
     },
-    worker_pid: startedAt === undefined ? null : process.pid,
+    worker_pid: pid ?? null,
   }
 }
 
@@ -72,37 +74,19 @@ export function queueInfo(queue: string): Readonly<Record<string, unknown>> {
 }
 
 export function statsOf(node: ControlledNode): WorkerStats {
-  const { settings, pool, requests, autoscale } = node
-  const { concurrency } = pool.slots
-  const total = requests.totals()
-  const started = Object.values(total).reduce((sum, count) => sum + count, 0)
-  // One for each slot, by which exporters count them.
-  const processes = pool.kind === 'processes' ? pool.children : Array<number>(concurrency).fill(process.pid)
+  const { pool, requests, autoscale } = node
   return {
-    total,
+    total: requests.totals(),
     pid: process.pid,
     clock: String(node.logicalClock.value),
     uptime: Math.round((Date.now() - node.startedAt) / 1000),
-    pool: {
-      implementation: `lovage:${pool.kind}`,
-      'max-concurrency': concurrency,
-      processes,
-      'max-tasks-per-child': 'N/A',
-      'put-guarded-by-semaphore': false,
-      timeouts: [settings.taskSoftTimeLimit ?? 0, settings.taskTimeLimit ?? 0],
-      writes: {
-        total: started,
-        avg: '1.00',
-        all: '1.00',
-        raw: String(started),
-        strategy: 'fair',
-        inqueues: { total: concurrency, active: pool.slots.active },
-      },
-    },
+    pool: poolStats(node),
     broker: node.broker,
     prefetch_count: node.prefetchCount(),
     rusage: resourceUsage(),
-    ...(autoscale && { autoscaler: { ...autoscale({}), current: concurrency, qty: pool.slots.reserved } }),
+    ...(autoscale && {
+      autoscaler: { ...autoscale({}), current: pool.slots.concurrency, qty: pool.slots.reserved },
+    }),
   }
 }
 

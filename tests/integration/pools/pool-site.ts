@@ -19,7 +19,7 @@ export interface PoolSite {
   readonly app: Celery
   readonly worker: RunningWorker
   readonly queue: string
-  send<Result = unknown>(task: string, ...args: unknown[]): Promise<AsyncResult<Result>>
+  send<Result = unknown>(this: void, task: string, ...args: unknown[]): Promise<AsyncResult<Result>>
 }
 
 export async function startPoolSite(

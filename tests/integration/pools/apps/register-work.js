@@ -20,10 +20,12 @@ export function registerWork(app) {
     await sleep(ms, undefined, { signal: task.signal })
     return marker
   })
-  app.task('work.spin', { bind: true }, async (task) => {
+  const spin = async (task) => {
     await task.updateState('AT_WORK', { pid: process.pid })
     for (;;);
-  })
+  }
+  app.task('work.spin', { bind: true }, spin)
+  app.task('work.spin_limited', { bind: true, timeLimit: 0.3 }, spin)
   app.task('work.until_aborted', { bind: true }, async ({ signal }) => {
     await sleep(LONG_MS, undefined, { signal }).catch(() => undefined)
     return signal.reason instanceof Error ? signal.reason.name : String(signal.reason)
