@@ -68,6 +68,8 @@ export function createRedisReplies(options: RedisRepliesOptions): Replies & { cl
       try {
         await ready(connection)
         const lists = [...inboxes.values()].map(({ address }) => listOf(address))
+        // All may have had what they wanted while it connected.
+        if (lists.length === 0) break
         const popped = await connection.brpop(lists, POP_SECONDS)
         if (popped !== null) deliver(...popped)
         failures = 0
