@@ -175,7 +175,7 @@ it('a caller passes over replies that cannot be read, and takes the others', asy
     controlMessage('no JSON'),
     controlMessage({ 'slow@there': 1 }),
   ]
-  await redis.lpush(list, ...replies)
+  await redis.lpush(list ?? '', ...replies)
   expect(await asking).toEqual({ 'slow@there': 1 })
   expect(warnings().slice(before)).toEqual(
     Array.from({ length: 5 }, () => 'a reply of remote control cannot be read'),
