@@ -1,11 +1,20 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+import LongFilesFirst from './tests/setup/long-files-first.js'
+
+const workers = Math.max(2, Math.floor(availableParallelism() / 2))
 
 /** A folder of tests that need real servers and processes, and get them from the global setup. */
-function realWorld(name: string, testTimeout: number, groupOrder: number): TestProjectInlineConfiguration {
+function realWorld(
+  name: string,
+  testTimeout: number,
+  groupOrder: number,
+  maxWorkers: number,
+): TestProjectInlineConfiguration {
   return {
     test: {
       name,
+      maxWorkers,
       include: [`tests/${name}/**/*.test.ts`],
       globalSetup: ['tests/setup/global-setup.ts'],
       setupFiles: ['tests/setup/no-leftovers.ts'],
@@ -24,20 +33,24 @@ function realWorld(name: string, testTimeout: number, groupOrder: number): TestP
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    maxWorkers: workers,
+    sequence: { sequencer: LongFilesFirst },
     projects: [
       {
         test: {
           name: 'unit',
           include: ['tests/unit/**/*.test.ts'],
           testTimeout: 5_000,
+          // They leave nothing behind, and loading the sources once for all is most of what they take.
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
       // One group after the other: tests that measure time do not compete with those that load the machine.
-      realWorld('integration', 30_000, 1),
-      realWorld('interop', 120_000, 2),
-      realWorld('faults', 60_000, 3),
+      // Those of the first two wait for other programs for a third of their time.
+      realWorld('integration', 30_000, 1, workers + 1),
+      realWorld('interop', 120_000, 2, workers + 1),
+      realWorld('faults', 60_000, 3, workers),
     ],
   },
 })

@@ -15,7 +15,9 @@ describe.each(celeryGenerations)('revocation and $name', ({ python }) => {
     const app = testApp(url)
     const first = await startPythonWorker({ broker: url, python, pool: 'solo', chatty: true })
     await using client = startPythonClient({ broker: url, python })
-    await client.evaluate('app.control.revoke("told to Python", reply=True, timeout=10)')
+    // With a destination, it waits for as many replies; without, to the end of its time.
+    const destination = `destination=["${first.nodeName}"]`
+    await client.evaluate(`app.control.revoke("told to Python", reply=True, timeout=10, ${destination})`)
     // Lovage's workers have it from no other place.
     expect(await redisClient(url).exists('lovage.revoked')).toBe(0)
     const worker = await app.startWorker({ hostname: 'lovage@interop' })
