@@ -4,6 +4,7 @@ import { celeryGenerations } from '../../support/celery-generations.js'
 import { startPythonClient } from '../../support/python-client.js'
 import { startPythonWorker } from '../../support/python-worker.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
+import { group } from '../../../src/index.js'
 import { testApp } from '../../support/test-app.js'
 import { eventually } from '../../support/eventually.js'
 
@@ -64,5 +65,47 @@ describe.each(celeryGenerations)('revocation and $name', ({ python }) => {
     }
     await eventually(async () => (await redisClient(url).hlen('unacked')) === 0)
     expect(seen).toEqual(['running'])
+  })
+
+  it('row 25: a group is ended as a whole, whoever asks, where it runs and where it waits', async () => {
+    const { url } = await startRedis()
+    const redis = redisClient(url)
+    const app = testApp(url)
+    app.task('pytasks.hold', { bind: true }, async (task, key: string) => {
+      await redis.rpush(`${key}:started`, task.request.id)
+      await new Promise((resolve) => task.signal.addEventListener('abort', resolve))
+    })
+    const worker = await app.startWorker({ hostname: 'lovage@interop', queues: ['js'], concurrency: 1 })
+    atTestEnd(() => worker.stop())
+    const options = { broker: url, python, queues: ['py'], args: ['--prefetch-multiplier', '4'] }
+    await using pythonWorker = await startPythonWorker(options)
+    await using client = startPythonClient({ broker: url, python })
+    const queues = ['js', 'js', 'py', 'py']
+    const areRunning = (key: string): Promise<unknown> =>
+      eventually(async () => (await redis.llen(`${key}:started`)) === 2, { timeoutMs: TIMEOUT })
+
+    const ours = await group(
+      queues.map((queue) => app.signature('pytasks.hold', { args: ['ours'], options: { queue } })),
+    ).applyAsync()
+    await areRunning('ours')
+    await ours.revoke({ terminate: true, killSignal: 'SIGKILL' })
+    for (const part of await ours.children()) {
+      await expect(part.get({ timeout: TIMEOUT })).rejects.toMatchObject({ excType: 'TaskRevokedError' })
+    }
+
+    const theirs = (await client.evaluate(`
+sent = group(hold.s('theirs').set(queue=queue) for queue in ${JSON.stringify(queues)}).apply_async()
+sent.save()
+result = sent.id`)) as string
+    await areRunning('theirs')
+    await client.evaluate(
+      `GroupResult.restore('${theirs}', app=app).revoke(terminate=True, signal='SIGKILL')`,
+    )
+    for (const part of await app.groupResult(theirs).children()) {
+      await expect(part.get({ timeout: TIMEOUT })).rejects.toMatchObject({ excType: 'TaskRevokedError' })
+    }
+    await eventually(async () => (await redis.hlen('unacked')) === 0)
+    expect([await redis.llen('ours:started'), await redis.llen('theirs:started')]).toEqual([2, 2])
+    await pythonWorker.kill()
   })
 })
