@@ -40,6 +40,8 @@ export interface Tracing {
    * be linked to their parts.
    */
   readonly traceOf: ((this: void, message: TaskMessage) => string | undefined) | undefined
+  /** Do what is done for many tasks at once, and so belongs to the span of none. */
+  outside<T>(this: void, work: () => T): T
   /** What a child needs to go on with the trace of a run. */
   carrierOf(this: void, message: TaskMessage): TraceCarrier
   /**

@@ -126,6 +126,8 @@ export function createTracing(options: TracingOptions): Tracing {
 
     traceOf: chordLinks ? (message) => nameTrace(trace.getSpanContext(contextOf(message))) : undefined,
 
+    outside: (work) => context.with(ROOT_CONTEXT, work),
+
     carrierOf(message) {
       const carrier: Record<string, string> = {}
       propagation.inject(contextOf(message), carrier)

@@ -29,7 +29,7 @@ export function createRecorder(parts: RecorderParts): Settler {
     partInstead: (part, error) =>
       partOf(part.message, 'FAILURE', describeThrown(error).exception, settings) ?? part,
     completeChord: (...part) => completeChord(...part),
-    traceOf: tracing?.traceOf,
+    tracing,
     clock: systemClock,
     log,
   })

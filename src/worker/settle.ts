@@ -70,12 +70,11 @@ export function createSettler(parts: {
   readonly partInstead: (part: PendingPart, error: ResultRefusedError) => PendingPart
   /** Asked of whoever brings the last part of a chord. */
   readonly completeChord: CompleteChord
-  /** Names the span of a part's task, where the chord's body is to be linked to it. */
-  readonly traceOf: Tracing['traceOf']
+  readonly tracing: Pick<Tracing, 'outside' | 'traceOf'> | undefined
   readonly clock: Clock
   readonly log: Log
 }): Settler {
-  const { backend, consumer, completeChord, traceOf, clock, log } = parts
+  const { backend, consumer, completeChord, tracing, clock, log } = parts
   const abandoned = new AbortController()
   const persistence = { clock, log, signal: abandoned.signal }
   /** Chords that are being completed, for whose last parts the messages are held. */
@@ -179,6 +178,7 @@ export function createSettler(parts: {
 
   const addParts = async (all: readonly PendingPart[]): Promise<readonly ChordStanding[]> => {
     try {
+      const traceOf = tracing?.traceOf
       const traced =
         traceOf === undefined ? all : all.map((part) => ({ ...part, trace: traceOf(part.message) }))
       return await backend.chords.addParts(traced)
@@ -230,7 +230,7 @@ export function createSettler(parts: {
 
   const add = (settlement: Settlement): void => {
     gathering.push(settlement)
-    recording ??= run()
+    recording ??= tracing === undefined ? run() : tracing.outside(run)
   }
 
   return {

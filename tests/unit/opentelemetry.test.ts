@@ -4,7 +4,8 @@ import { Celery, chain, chord, type AppOptions } from '../../src/index.js'
 import { instrument, type InstrumentOptions } from '../../src/opentelemetry.js'
 import { recordingLog } from '../support/recording-log.js'
 import { recordSpans, type RecordedSpans } from '../support/spans.js'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
+import { version } from '../../src/version.js'
+import { NodeTracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace-node'
 
 let spans: RecordedSpans
 beforeAll(() => {
@@ -189,6 +190,13 @@ describe('row 43: the spans of an app', () => {
     const [run] = await ended('run/tell')
     expect(run?.spanContext().traceId).toBe('0af7651916cd43dd8448eb211c80319c')
     expect(parentOf(spans.only('apply_async/tell'))).toBe('b7ad6b7169203331')
+
+    spans.clear()
+    const stale = { traceparent, tracestate: 'shop=1' }
+    await inSpan('caller', () => tell.applyAsync({ headers: stale }))
+    const [own] = await ended('run/tell')
+    expect(own?.spanContext().traceId).toBe(spans.only('caller').spanContext().traceId)
+    expect(own?.spanContext().traceState).toBeUndefined()
   })
 
   it.each([
@@ -213,6 +221,64 @@ describe('row 43: the spans of an app', () => {
     await expect(app.sendTask('t', [Symbol('no JSON')])).rejects.toThrow()
     const { status } = spans.only('apply_async/t')
     expect(status.code).toBe(SpanStatusCode.ERROR)
+  })
+
+  it('end where a task is terminated, or handed back as its worker stops', async () => {
+    const app = startSite({ workerShutdownTimeout: 0 })
+    const begun: string[] = []
+    const wait = app.task('wait', { bind: true }, ({ request, signal }) => {
+      begun.push(request.id)
+      return new Promise((resolve) => signal.addEventListener('abort', resolve))
+    })
+    const worker = await app.startWorker()
+    const { id } = await wait.delay()
+    await vi.waitFor(() => expect(begun).toEqual([id]), PATIENCE)
+    expect(worker.terminate(id)).toBe(true)
+    const [terminated] = await ended('run/wait')
+    expect(terminated?.attributes['celery.state']).toBe('REVOKED')
+
+    const { id: second } = await wait.delay()
+    await vi.waitFor(() => expect(begun).toEqual([id, second]), PATIENCE)
+    await worker.stop()
+    const [, handedBack] = await ended('run/wait', 2)
+    expect(handedBack?.attributes).not.toHaveProperty('celery.state')
+  })
+
+  it('have no part in what is recorded of many tasks at once', async () => {
+    const app = startSite()
+    const add = app.task('add', (x: number, y: number) => x + y)
+    const active: unknown[] = []
+    const stored = app.backend.store.bind(app.backend)
+    Object.assign(app.backend, {
+      store: (...given: Parameters<typeof stored>) => {
+        active.push(trace.getActiveSpan())
+        return stored(...given)
+      },
+    })
+    await startWorker(app)
+    await (await add.delay(1, 2)).get(PATIENCE)
+    expect(active).toEqual([undefined])
+  })
+
+  it('go to the provider that is named, whose export is waited for, though not for ever', async () => {
+    const flushed = vi.fn(() => new Promise<void>(() => undefined))
+    const provider = Object.assign(new NodeTracerProvider(), { forceFlush: flushed })
+    const getTracer = vi.spyOn(provider, 'getTracer')
+    const app = new Celery('traced', { broker: 'memory://' })
+    instrument(app, { tracerProvider: provider })
+    await app.sendTask('one')
+    expect(getTracer).toHaveBeenCalledWith('lovage', version)
+    expect(spans.all).toEqual([])
+
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const closed = vi.fn()
+    const closing = app.close().then(closed)
+    await vi.advanceTimersByTimeAsync(2999)
+    expect(flushed).toHaveBeenCalledOnce()
+    expect(closed).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    await closing
   })
 
   it('link a run to its call instead, with useSpanLinks', async () => {

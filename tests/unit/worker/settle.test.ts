@@ -43,7 +43,7 @@ function openDesk(refuse: Refuse): Desk {
     backend,
     consumer,
     partInstead: (part) => part,
-    traceOf: undefined,
+    tracing: undefined,
     completeChord: () => Promise.resolve(true),
     failureInstead: ({ id }, error) => result(id, `failed: ${error.message}`),
     clock: {
