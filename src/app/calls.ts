@@ -3,7 +3,7 @@ import { createEager, type Eager, type EagerParts } from './eager.js'
 import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
 import { createSender, type SendTask, type SenderParts } from './send-task.js'
 import { fromTuple } from '../results/async-result.js'
-import { noteChild } from '../results/running-task.js'
+import { noteChild, runningTask } from '../results/running-task.js'
 import { startedTuple, tupleOf } from '../canvas/result-tree.js'
 import type { Connections } from './connections.js'
 import type { Owner } from '../canvas/signature.js'
@@ -68,7 +68,7 @@ export function createCalls(parts: CallsParts): Calls {
   return {
     async call(...call) {
       const result = await (eagerly()?.call ?? getSender())(...call)
-      noteChild(result.asTuple())
+      if (runningTask() !== undefined) noteChild(result.asTuple())
       return result
     },
     owner: {

@@ -30,32 +30,64 @@ export async function pushMessages(
   declared: Set<string>,
   messages: readonly OutgoingMessage[],
 ): Promise<readonly PushOutcome[]> {
-  const pipeline = client.pipeline()
-  /** Which messages each command pushes, by their place. */
-  const pushes: (readonly number[])[] = []
+  const pushes: Push[] = []
   for (const [list, places] of byList(keys, binding.prioritySteps, messages)) {
     for (let first = 0; first < places.length; first += MOST_PER_COMMAND) {
       const some = places.slice(first, first + MOST_PER_COMMAND)
-      pipeline.lpush(list, ...some.map((place) => messages[place]?.envelope ?? ''))
-      pushes.push(some)
+      pushes.push({ list, places: some, envelopes: some.map((place) => messages[place]?.envelope ?? '') })
     }
   }
   const newQueues = [...new Set(messages.map(({ queue }) => queue))].filter((queue) => !declared.has(queue))
-  for (const queue of newQueues) pipeline.sadd(keys.binding(queue), bindingMember(queue, binding.sep))
-
-  const replies = (await pipeline.exec()) ?? []
-  const errors = replies.map(([error]) => error ?? undefined)
+  const bindings = newQueues.map((queue): NewBinding => [
+    keys.binding(queue),
+    bindingMember(queue, binding.sep),
+  ])
+  const [push, ...others] = pushes
+  // A pipeline costs more than the message in it.
+  const isAlone = push !== undefined && others.length === 0 && bindings.length === 0
+  const errors = isAlone ? [await pushOnly(client, push)] : await pushInOneWrite(client, pushes, bindings)
   // A binding that could not be written does not undo a push; the next message of its queue declares it again.
   newQueues.forEach((queue, i) => {
     if (errors[pushes.length + i] === undefined) declared.add(queue)
   })
   if (pushes.every((_, i) => errors[i] === undefined)) return []
   const outcomes: PushOutcome[] = messages.map(() => undefined)
-  pushes.forEach((places, i) => {
+  pushes.forEach(({ places }, i) => {
     const error = errors[i]
     if (error !== undefined) for (const place of places) outcomes[place] = asOutcome(error)
   })
   return outcomes
+}
+
+/** One LPUSH, and the places of its messages among all. */
+interface Push {
+  readonly list: string
+  readonly places: readonly number[]
+  readonly envelopes: readonly string[]
+}
+
+async function pushOnly(client: RedisClient, { list, envelopes }: Push): Promise<Error | undefined> {
+  try {
+    await client.lpush(list, ...envelopes)
+    return undefined
+  } catch (error) {
+    return error as Error
+  }
+}
+
+type NewBinding = readonly [key: string, member: string]
+
+/** @returns the error of each command, or undefined. */
+async function pushInOneWrite(
+  client: RedisClient,
+  pushes: readonly Push[],
+  bindings: readonly NewBinding[],
+): Promise<readonly (Error | undefined)[]> {
+  const pipeline = client.pipeline()
+  for (const { list, envelopes } of pushes) pipeline.lpush(list, ...envelopes)
+  for (const [key, member] of bindings) pipeline.sadd(key, member)
+  const replies = (await pipeline.exec()) ?? []
+  return replies.map(([error]) => error ?? undefined)
 }
 
 /**
