@@ -31,6 +31,7 @@ export type {
 } from './app/task-options.js'
 export type {
   Publication,
+  ChildSignal,
   RunSignal,
   RunState,
   SignalListener,

@@ -38,6 +38,11 @@ export interface WorkerSignal {
   readonly hostname: string
 }
 
+export interface ChildSignal extends WorkerSignal {
+  /** Of the process, or the thread. */
+  readonly id: number
+}
+
 /** What listeners are told, by the signal's name: Celery's signals in camelCase. */
 export interface Signals {
   /** Before a message is written; its headers may still be changed. */
@@ -66,6 +71,10 @@ export interface Signals {
   readonly workerShuttingDown: WorkerSignal
   /** It has stopped. */
   readonly workerShutdown: WorkerSignal
+  /** In a child of a pool, before its first task: what is awaited here is ready for all of them. */
+  readonly workerProcessInit: ChildSignal
+  /** In a child that leaves; one that is killed tells nobody. It is killed after five seconds. */
+  readonly workerProcessShutdown: ChildSignal
 }
 
 export type SignalName = keyof Signals
@@ -98,6 +107,8 @@ const NAMES: ReadonlySet<string> = new Set<SignalName>([
   'workerReady',
   'workerShuttingDown',
   'workerShutdown',
+  'workerProcessInit',
+  'workerProcessShutdown',
 ])
 
 /** @param log - Asked for when there is something to log. */

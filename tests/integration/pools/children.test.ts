@@ -1,4 +1,6 @@
+import path from 'node:path'
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { APP_MODULE, builtApp, startPoolSite, type PoolSite } from './pool-site.js'
 import { childProcesses } from '../../support/child-processes.js'
@@ -6,6 +8,7 @@ import { eventually } from '../../support/eventually.js'
 import { redisForTests, type SharedRedis } from '../../support/redis.js'
 import { recordingLog } from '../../support/recording-log.js'
 import { registerWork } from './apps/register-work.js'
+import { tempDir } from '../../support/temp-dir.js'
 import { TaskError } from './apps/built.js'
 
 let redis: SharedRedis
@@ -161,6 +164,17 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
       await worker.pool.grow(1)
       expect(worker.pool).toMatchObject({ concurrency: 2, children: { length: 2 } })
     })
+  })
+
+  it('tells listeners in each child when it begins, before its first task, and when it leaves', async () => {
+    const gone = path.join(await tempDir(), 'gone')
+    const childEnv = { WORK_GONE: gone }
+    const site = await startPoolSite(redis.url, { pool, concurrency: 1, childEnv })
+    const { hostname } = site.worker
+    const [id] = site.worker.pool.children
+    expect(await (await site.send('work.prepared')).get(PATIENCE)).toEqual({ hostname, id })
+    await site.worker.stop()
+    expect(await readFile(gone, 'utf8')).toBe(`${id}\n`)
   })
 
   it('runs a task again whose child exits, and nothing else', async () => {

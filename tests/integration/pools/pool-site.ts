@@ -33,14 +33,15 @@ export async function startPoolSite(
   registerWork(app)
   const childEnv = {
     ...process.env,
+    ...options.childEnv,
     WORK_SETTINGS: JSON.stringify({ broker: url, backend: url, ...rest }),
   }
   const worker = await app.startWorker({
     queues: [queue],
     concurrency: 2,
     appModule: APP_MODULE,
-    childEnv,
     ...options,
+    childEnv,
   })
   atTestEnd(() => worker.stop())
   return { app, worker, queue, send: (task, ...args) => app.sendTask(task, args, {}, { queue }) }

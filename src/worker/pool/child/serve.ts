@@ -1,4 +1,4 @@
-import { isMainThread } from 'node:worker_threads'
+import { isMainThread, threadId } from 'node:worker_threads'
 import { appOf } from '../../../app/app-of-module.js'
 import { decodeTaskMessage } from '../../../serialization/task-message.js'
 import { describeWithPlace } from '../../../errors.js'
@@ -11,6 +11,7 @@ import { parseEnvelope } from '../../../serialization/envelope.js'
 import { resolveAcceptContent } from '../../../serialization/serializers.js'
 import { withBuiltins } from '../../builtins.js'
 import type { Celery } from '../../../app/celery.js'
+import type { ChildSignal } from '../../../app/signals.js'
 import type { ChildOrders, Favour, FromChild, ToChild } from './messages.js'
 import type { Execution, ExecutionParts } from '../pool.js'
 import type { Outcome } from '../../outcome.js'
@@ -35,6 +36,7 @@ type Run = (order: Order) => Running
 /** Import the app, say so, and run its tasks, one at a time, until told to stop. */
 export function serve(channel: Channel, orders: ChildOrders): void {
   const favours = createFavours(channel)
+  const signal: ChildSignal = { hostname: orders.hostname, id: isMainThread ? process.pid : threadId }
   let app: Celery | undefined
   let run: Run | undefined
   let current: Execution | undefined
@@ -55,6 +57,7 @@ export function serve(channel: Channel, orders: ChildOrders): void {
 
   const stop = async (): Promise<void> => {
     try {
+      await app?.workerParts().signals.emit('workerProcessShutdown', signal)
       await app?.close()
     } finally {
       process.exit(0)
@@ -77,16 +80,13 @@ export function serve(channel: Channel, orders: ChildOrders): void {
     }
   })
 
-  void importApp(orders.module).then(
-    (found) => {
-      app = found
-      run = createRun(found, orders.hostname, favours.ask)
-      channel.send({ type: 'ready', tasks: [...found.tasks.keys()] })
-    },
-    (error: unknown) => {
-      channel.send({ type: 'failed', why: describeWithPlace(error) })
-    },
-  )
+  const start = async (): Promise<void> => {
+    app = await importApp(orders.module)
+    await app.workerParts().signals.emit('workerProcessInit', signal)
+    run = createRun(app, orders.hostname, favours.ask)
+    channel.send({ type: 'ready', tasks: [...app.tasks.keys()] })
+  }
+  start().catch((error: unknown) => channel.send({ type: 'failed', why: describeWithPlace(error) }))
 }
 
 async function importApp(module: string): Promise<Celery> {

@@ -1,4 +1,5 @@
 import process from 'node:process'
+import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import { Buffer } from 'node:buffer'
@@ -14,6 +15,15 @@ class OutOfStock extends RangeError {
 /** Tasks that show where they run, and that do what tasks should not do. */
 export function registerWork(app) {
   app.task('work.where', () => ({ pid: process.pid, threadId }))
+  let prepared
+  app.on('workerProcessInit', async (child) => {
+    await sleep(20)
+    prepared = child
+  })
+  app.on('workerProcessShutdown', ({ id }) => {
+    if (process.env.WORK_GONE) appendFileSync(process.env.WORK_GONE, `${id}\n`)
+  })
+  app.task('work.prepared', () => prepared)
   app.task('work.add', (x, y) => x + y)
   app.task('work.sleep', { bind: true }, async (task, marker, ms = LONG_MS) => {
     await task.updateState('AT_WORK', { pid: process.pid, marker })
