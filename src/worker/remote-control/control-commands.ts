@@ -88,8 +88,12 @@ export const controlCommands: Readonly<Record<string, ControlCommand<ControlledN
       return null
     },
   },
-  // Taking part is optional (section 16.2); a worker here sends no acknowledgements.
-  election: { run: () => null },
+  // Section 16.2. Python's workers without gossip cannot either.
+  election: {
+    run() {
+      throw new CommandError('ValueError', 'Gossip is not enabled')
+    },
+  },
   shutdown: {
     run(_, { shutdown, log }) {
       log.warn({}, 'Got shutdown from remote')
