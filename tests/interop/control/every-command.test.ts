@@ -93,20 +93,22 @@ it('every command of lovage inspect, control, status and events gets the same fr
     '->  python@interop: OK',
   ])
 
+  // It listens by now.
+  await eventually(() => Promise.resolve(seen.length > 0), { timeoutMs: TIMEOUT })
   await lovage(url, 'control', '-d', nodes.join(','), SILENT)
   await worker.stopped
   await python.waitForLine(/Got shutdown from remote/, TIMEOUT)
 
-  for (const type of ['worker-heartbeat', 'worker-offline']) {
-    const [ours, theirs] = await Promise.all(
-      nodes.map(async (node) => {
-        // One that was asked for tells less.
-        const told = (): object | undefined =>
-          seen.find((event) => event.hostname === node && event.type === type && 'active' in event)
-        return Object.keys(await eventually(() => Promise.resolve(told()))).toSorted()
-      }),
-    )
-    expect(ours, type).toEqual(theirs)
-  }
+  const goodbyes = await eventually(
+    () => {
+      const told = nodes.map((node) =>
+        seen.find(({ hostname, type }) => hostname === node && type === 'worker-offline'),
+      )
+      return Promise.resolve(told.every((event) => event !== undefined) && told)
+    },
+    { timeoutMs: TIMEOUT },
+  )
+  const [ours, theirs] = goodbyes.map((event) => Object.keys(event ?? {}).toSorted())
+  expect(ours).toEqual(theirs)
   expect(await events.stop()).toMatchObject({ code: 0 })
 })
