@@ -99,16 +99,13 @@ it('every command of lovage inspect, control, status and events gets the same fr
   await worker.stopped
   await python.waitForLine(/Got shutdown from remote/, TIMEOUT)
 
-  const goodbyes = await eventually(
-    () => {
-      const told = nodes.map((node) =>
-        seen.find(({ hostname, type }) => hostname === node && type === 'worker-offline'),
-      )
-      return Promise.resolve(told.every((event) => event !== undefined) && told)
-    },
-    { timeoutMs: TIMEOUT },
-  )
-  const [ours, theirs] = goodbyes.map((event) => Object.keys(event ?? {}).toSorted())
+  const goodbyeOf = async (node: string): Promise<readonly string[]> => {
+    const said = (): object | undefined =>
+      seen.find(({ hostname, type }) => hostname === node && type === 'worker-offline')
+    const event = await eventually(() => Promise.resolve(said()), { timeoutMs: TIMEOUT })
+    return Object.keys(event ?? {}).toSorted()
+  }
+  const [ours, theirs] = await Promise.all(nodes.map(goodbyeOf))
   expect(ours).toEqual(theirs)
   expect(await events.stop()).toMatchObject({ code: 0 })
 })
