@@ -1,3 +1,5 @@
+import { within } from '../app/within.js'
+
 /** What can say whether it answers: a broker, a result backend. */
 export interface Connection {
   readonly url: string
@@ -23,19 +25,6 @@ export async function checkConnection(connection: Connection): Promise<Connectio
     return { configured: true, ok: true, details: `ok: ${scheme}, ${Math.round(ms)} ms` }
   } catch (error) {
     return { configured: true, ok: false, details: `failed: ${scheme}, ${reason(error)}` }
-  }
-}
-
-/** @throws Error when `ms` milliseconds are over first. */
-export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([promise, limit])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -174,6 +174,7 @@ export function createSender(parts: SenderParts): SendTask {
       signer: settings.messageSigner,
       compression: options.compression ?? own.compression ?? settings.taskCompression,
       deliveryMode: settings.taskDefaultDeliveryMode,
+      sentAt: broker.now(),
       properties: options.properties,
       form: settings.jsonForm,
     }

@@ -65,6 +65,27 @@ export interface Handover {
   readonly isAlone: boolean
 }
 
+/** What waits in some queues and is held, at one instant. */
+export interface Backlog {
+  /** That instant: milliseconds since the Unix epoch, by the broker's clock. */
+  readonly now: number
+  /** Messages of all queues that workers hold, those of Python as well. */
+  readonly unacked: number
+  readonly queues: readonly QueueBacklog[]
+}
+
+export interface QueueBacklog {
+  readonly queue: string
+  /** Waiting messages over all priority lists. */
+  readonly length: number
+  /** Messages that wait for their ETA, in nobody's hands. */
+  readonly scheduled: number
+  /** The first of their ETAs; it may have come. Milliseconds since the Unix epoch. */
+  readonly nextEta: number | undefined
+  /** Delivery tags of the next and of the last message of each priority list; empty where there is none. */
+  readonly ends: readonly { readonly head: string; readonly tail: string }[]
+}
+
 /** Why a message was set aside, for the person who looks at it. */
 export interface DeadLetterReason {
   /** Stable, such as `NOT_REGISTERED` or `CONTENT_DISALLOWED`. */
@@ -204,6 +225,9 @@ export interface Broker {
    */
   publish(message: OutgoingMessage, options?: PublishOptions): Promise<void>
   consumer(options: ConsumerOptions): Consumer
+  /** The broker's clock, in milliseconds since the Unix epoch; undefined while it is not known. Costs next to nothing. */
+  now(this: void): number | undefined
+  backlog(queues: readonly string[]): Promise<Backlog>
   /** Waiting messages over all priority lists. */
   queueLength(queue: string): Promise<number>
   /** Messages of some queues that wait for their ETA, by that, at most `limit` of each queue. */

@@ -7,7 +7,8 @@ import { createMemoryQueues } from './memory-queues.js'
 import { DEFAULT_DEAD_LETTER_LIMITS } from './dead-letter.js'
 import { PublishError } from './errors.js'
 import { workerOf } from './worker-of.js'
-import type { Broker, DeadLetterLimits } from './broker.js'
+import { readDeliveryInfo } from '../serialization/envelope.js'
+import type { Broker, DeadLetterLimits, QueueBacklog } from './broker.js'
 
 /**
  * A broker in the memory of one process: for tests, and for a first try without Redis. What waits is lost with
@@ -37,6 +38,21 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       return Promise.resolve()
     },
     consumer: (options) => createMemoryConsumer(options, messages),
+    now: () => Date.now(),
+    backlog(queues) {
+      const held = [...messages.unacked.values()].filter(({ consumerId }) => consumerId !== undefined)
+      const of = (queue: string): QueueBacklog => {
+        const parked = messages.parked.get(queue) ?? []
+        return {
+          queue,
+          length: waiting.length(queue),
+          scheduled: parked.length,
+          nextEta: parked[0]?.etaMs,
+          ends: waiting.ends(queue).map(([head, tail]) => ({ head: tagOf(head), tail: tagOf(tail) })),
+        }
+      }
+      return Promise.resolve({ now: Date.now(), unacked: held.length, queues: queues.map(of) })
+    },
     queueLength: (queue) => Promise.resolve(waiting.length(queue)),
     parked(queues, limit) {
       const found = queues.flatMap((queue) =>
@@ -60,5 +76,13 @@ export function createMemoryBroker(limits: DeadLetterLimits = DEFAULT_DEAD_LETTE
       waiting.wakeAll()
       return Promise.resolve()
     },
+  }
+}
+
+function tagOf(envelope: string | undefined): string {
+  try {
+    return envelope === undefined ? '' : readDeliveryInfo(envelope).deliveryTag
+  } catch {
+    return ''
   }
 }

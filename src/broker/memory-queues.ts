@@ -15,6 +15,8 @@ export interface MemoryQueues {
   /** Take the first in line of a priority step, as long as there are any and `mayTake` says so of their length. */
   take(queue: string, step: number, mayTake: (bytes: number) => boolean): string[]
   length(queue: string): number
+  /** The next and the last message of each priority step. */
+  ends(queue: string): (readonly [head: string | undefined, tail: string | undefined])[]
   /** @returns how many there were. */
   purge(queue: string): number
   /** Resolves when there may be something in one of them, `timeoutMs` is over, or `signal` aborted. */
@@ -60,6 +62,11 @@ export function createMemoryQueues(): MemoryQueues {
       return taken
     },
     length,
+    ends: (queue) =>
+      STEPS.map((step) => {
+        const list = listOf(queue, step)
+        return [list.at(-1), list[0]]
+      }),
     purge: (queue) => STEPS.reduce((sum, step) => sum + listOf(queue, step).splice(0).length, 0),
     wait(queues, timeoutMs, signal) {
       if (signal.aborted || queues.some((queue) => length(queue) > 0)) return Promise.resolve()

@@ -13,9 +13,11 @@ import { redactUrls, type Log } from '../log.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.js'
 import { createOutbox } from './outbox.js'
+import { createServerClock } from './server-clock.js'
 import { findParked } from './parked.js'
 import { livingWorkers } from './living-workers.js'
 import { pushMessages, readBindingMember } from './publish.js'
+import { readBacklog } from './backlog.js'
 import { createRedisConsumer } from './redis-consumer.js'
 import { createRedisFanout } from './redis-fanout.js'
 import { createRedisRevocations } from './redis-revocations.js'
@@ -66,6 +68,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
   }
 
   const client = open('broker')
+  const clock = createServerClock(client)
   let announcements: Subscriber | undefined
   const subscriber = (): Subscriber => (announcements ??= createSubscriber(open('wake-up')))
   /** Queues whose binding was written since the connection stands; a restarted server may have lost them. */
@@ -109,6 +112,13 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
         deadLetterLimits: options.deadLetterLimits ?? DEFAULT_DEAD_LETTER_LIMITS,
         log,
       })
+    },
+
+    now: clock.now,
+
+    async backlog(queues) {
+      await ready(client)
+      return readBacklog(client, keys, queues)
     },
 
     async queueLength(queue) {

@@ -1,6 +1,6 @@
 import { beingControlled, controlling, telling, watching } from './needs/fanout.js'
 import { coordinating, scheduling, sending, sendingUnique, working } from './needs/queues.js'
-import { counting, examining, finding, operating } from './needs/operating.js'
+import { counting, examining, finding, measuring, operating } from './needs/operating.js'
 import { awaiting, countingParts, grouping, storing } from './needs/results.js'
 import { each, type Deployment, type Need } from './needs/need.js'
 import type { Places } from './places.js'
@@ -26,6 +26,7 @@ export function needsOf(
     needs.push(...sending(at), ...sendingUnique(at), ...telling(at))
     if (role === 'worker')
       needs.push(...working(at), ...coordinating(at), ...beingControlled(at), ...controlling(at))
+    if (role === 'worker' || role === 'api') needs.push(...measuring(at))
     if (role === 'beat') needs.push(...scheduling(at))
     if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at), ...finding(at))
     if (role === 'operator') needs.push(...operating(at), ...examining(at), ...watching(at))

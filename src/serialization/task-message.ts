@@ -43,6 +43,8 @@ export interface TaskMessage {
   readonly origin: string | undefined
   readonly replyTo: string
   readonly correlationId: string
+  /** As its sender gave it; the broker may know it by another. */
+  readonly deliveryTag: string
   readonly priority: number
   readonly exchange: string
   readonly routingKey: string
@@ -136,6 +138,7 @@ export function decodeTaskMessage(
     origin: read.text('origin'),
     replyTo: textOr(properties['reply_to'], ''),
     correlationId: textOr(properties['correlation_id'], id),
+    deliveryTag: properties.delivery_tag,
     priority: properties.priority,
     exchange: properties.delivery_info.exchange,
     routingKey: properties.delivery_info.routing_key,

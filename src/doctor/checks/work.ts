@@ -2,6 +2,7 @@ import { count, ok, unseen, warning } from '../finding.js'
 import { allSeen, observe, type Observation } from '../observe.js'
 import { parseEnvelope, type Envelope } from '../../serialization/envelope.js'
 import { LovageError } from '../../errors.js'
+import { sentAtOf } from '../../serialization/timed-tag.js'
 import type { Subject, SubjectCheck } from '../subject.js'
 
 export const queueDepths: SubjectCheck = {
@@ -24,7 +25,7 @@ export const queueDepths: SubjectCheck = {
 
 const OLD_SECONDS = 300
 
-/** What is at the head of a queue and for how long, as far as can be told: messages do not say when they were sent. */
+/** What is at the head of a queue and for how long, as far as can be told: Python's messages do not say when they were sent. */
 export const oldestMessage: SubjectCheck = {
   name: 'oldest-message',
   async look(subject) {
@@ -74,7 +75,9 @@ function describeHead(queue: string, element: string, idleSeconds: number, now: 
   const name = typeof headers.task === 'string' ? `${headers.task}[${String(headers.id)}]` : 'a message'
   // It was sent before it fell due, and before anybody touched the list for the last time.
   const due = typeof headers.eta === 'string' ? Date.parse(headers.eta) : NaN
-  const sent = typeof properties.timestamp === 'number' ? properties.timestamp * 1000 : NaN
+  const sent =
+    sentAtOf(properties.delivery_tag) ??
+    (typeof properties.timestamp === 'number' ? properties.timestamp * 1000 : NaN)
   const waits = [idleSeconds, (now - due) / 1000, (now - sent) / 1000].filter(
     (seconds) => !Number.isNaN(seconds),
   )

@@ -5,6 +5,20 @@ export function counting({ lists, keys }: Places): Need[] {
   return [...each('LLEN', lists), ...each('ZCARD', [keys.deadLetters[0]])]
 }
 
+/** For metrics, in one script. */
+export function measuring({ lists, parked, keys }: Places): Need[] {
+  const needs: Need[] = [
+    ...scripts([keys.unackedIndex, ...parked, ...lists]),
+    { command: 'TIME' },
+    ...each('LLEN', lists),
+    ...each('LINDEX', lists, ['0']),
+    ...each('ZCARD', [keys.deadLetters[0], ...parked]),
+    ...each('ZCOUNT', [keys.unackedIndex, ...parked], ['0', '0']),
+    ...each('ZRANGE', parked, ['0', '0']),
+  ]
+  return needs.map((need) => ({ ...need, without: 'its metrics do not tell of queues' }))
+}
+
 /** Workers, by their leases. */
 export function finding({ keys }: Places): Need[] {
   const needs: Need[] = [{ command: 'TIME' }, ...each('ZRANGEBYSCORE', [keys.leases], ['0', '0'])]

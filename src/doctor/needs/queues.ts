@@ -2,7 +2,11 @@ import { each, scripts, type Need } from './need.js'
 import type { Places } from '../places.js'
 
 export function sending({ lists, bindings }: Places): Need[] {
-  return [...each('LPUSH', lists, ['']), ...each('SADD', bindings, [''])]
+  return [
+    ...each('LPUSH', lists, ['']),
+    ...each('SADD', bindings, ['']),
+    { command: 'TIME', without: 'how long what it sends waits is not measured' },
+  ]
 }
 
 export function working(at: Places): Need[] {

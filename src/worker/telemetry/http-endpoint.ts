@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { addQueueMetrics } from './queue-metrics.js'
+import { addQueueMetrics } from '../../app/queue-metrics.js'
 import { createTaskMetrics } from './task-metrics.js'
 import { InvalidArgumentError } from '../../errors.js'
 import type { Broker } from '../../broker/broker.js'
@@ -43,8 +43,8 @@ export async function startHttpEndpoint(parts: HttpEndpointParts): Promise<HttpE
   const { host, port, ailment, monitors, log } = parts
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'lovage_' })
-  const metrics = createTaskMetrics({ ...parts, registry })
-  addQueueMetrics(registry, parts.broker, parts.queues)
+  const metrics = createTaskMetrics({ ...parts, registry, now: parts.broker.now })
+  const queueMetrics = addQueueMetrics(registry, parts.broker, parts.queues)
 
   const answer = async (path: string, response: ServerResponse): Promise<void> => {
     switch (path) {
@@ -60,6 +60,7 @@ export async function startHttpEndpoint(parts: HttpEndpointParts): Promise<HttpE
         })
       }
       case '/metrics':
+        await queueMetrics.read()
         response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
         return
       default:

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { sentAtOf } from '../../serialization/timed-tag.js'
 import type { TaskEnd, TaskMonitor } from '../monitors.js'
 import type { TaskLookup } from '../../app/registered-task.js'
 import type { TaskMessage } from '../../serialization/task-message.js'
@@ -10,16 +11,21 @@ export interface TaskMetricsParts {
   readonly hostname: string
   readonly tasks: TaskLookup
   readonly counts: () => WorkerCounts
+  /** The broker's clock, in milliseconds; undefined while it is not known. */
+  readonly now: () => number | undefined
 }
 
 /** Those of Prometheus's Python client, which celery-exporter uses. */
 const RUNTIME_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
+/** Those of celery-exporter. */
+const WAIT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800]
+
 /** Names of tasks that are not registered come from whoever sends messages: one label for all of them. */
 const UNREGISTERED = '<unregistered>'
 
 /** Metrics of a worker under the names and labels of celery-exporter, so that its dashboards show them. */
-export function createTaskMetrics({ registry, hostname, tasks, counts }: TaskMetricsParts): TaskMonitor {
+export function createTaskMetrics({ registry, hostname, tasks, counts, now }: TaskMetricsParts): TaskMonitor {
   const host = hostname.slice(hostname.indexOf('@') + 1)
   const registers = [registry]
   const labelNames = ['name', 'hostname', 'queue_name'] as const
@@ -42,6 +48,13 @@ export function createTaskMetrics({ registry, hostname, tasks, counts }: TaskMet
     help: 'Seconds that tasks ran which succeeded.',
     labelNames,
     buckets: RUNTIME_BUCKETS,
+    registers,
+  })
+  const waited = new Histogram({
+    name: 'celery_task_queue_wait_time',
+    help: 'Seconds from when tasks were sent, or fell due, to when they began.',
+    labelNames,
+    buckets: WAIT_BUCKETS,
     registers,
   })
   new Gauge({
@@ -116,7 +129,23 @@ export function createTaskMetrics({ registry, hostname, tasks, counts }: TaskMet
       makeKnown(labels)
       received.inc(labels)
     },
-    started: (message) => started.inc(labelsOf(message)),
+    started(message) {
+      const labels = labelsOf(message)
+      started.inc(labels)
+      const ms = waitMs(message, now())
+      if (ms !== undefined) waited.observe(labels, ms / 1000)
+    },
     ended: (message, end) => () => count(message, end),
   }
+}
+
+/** Undefined where it is not known: of a message of another client, or one that has run before. */
+function waitMs(
+  { deliveryTag, eta, isRedelivered }: TaskMessage,
+  now: number | undefined,
+): number | undefined {
+  const sentAt = isRedelivered ? undefined : sentAtOf(deliveryTag)
+  if (sentAt === undefined || now === undefined) return undefined
+  // The ETA is by another clock.
+  return Math.max(0, now - Math.max(sentAt, eta?.getTime() ?? 0))
 }

@@ -113,6 +113,43 @@ export function describeBroker(makeBroker: MakeBroker): void {
     expect(await broker.parked([], 1)).toEqual([])
   })
 
+  it('row 28: tells what waits, over all priorities, what is scheduled, and what is held', async () => {
+    const broker = await makeBroker()
+    const consumer = await startConsumer(broker, 'a', 'b')
+    const eta = new Date(Math.floor(Date.now() / 1000 + 100) * 1000)
+    for (const _ of [1, 2]) await send(broker, 'a', 'held')
+    const [first, second] = (await consumer.claim(2)).deliveries
+    if (first === undefined || second === undefined) throw new Error('nothing to claim')
+    await consumer.park(first, eta)
+    const envelopes = [0, 0, 3, 9].map((priority) => envelopeFor('a', 't', priority))
+    const tags = envelopes.map((envelope) => String(parseEnvelope(envelope).properties.delivery_tag))
+    for (const [i, envelope] of envelopes.entries())
+      await broker.publish({ queue: 'a', priority: [0, 0, 3, 9][i] ?? 0, envelope })
+    await send(broker, 'b', 't')
+    const backlog = await broker.backlog(['a', 'b', 'c'])
+    expect(backlog.unacked).toBe(1)
+    expect(Math.abs(backlog.now - Date.now())).toBeLessThan(60_000)
+    const none = { head: '', tail: '' }
+    const [a, b, c] = backlog.queues
+    expect(a).toEqual({
+      queue: 'a',
+      length: 4,
+      scheduled: 1,
+      nextEta: eta.getTime(),
+      ends: [
+        { head: tags[0], tail: tags[1] },
+        { head: tags[2], tail: tags[2] },
+        none,
+        { head: tags[3], tail: tags[3] },
+      ],
+    })
+    expect(b).toMatchObject({ queue: 'b', length: 1, scheduled: 0, nextEta: undefined })
+    expect(c).toMatchObject({ queue: 'c', length: 0, ends: [none, none, none, none] })
+    expect((await broker.backlog([])).queues).toEqual([])
+    const later = broker.now()
+    expect(later === undefined || Math.abs(later - Date.now()) < 60_000).toBe(true)
+  })
+
   it('hands messages over in the order in which they were sent', async () => {
     const broker = await makeBroker()
     for (const task of ['a', 'b', 'c']) await send(broker, 'q', task)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { encodeTaskMessage } from '../../../src/serialization/outgoing-task.js'
 import { rawMessage } from '../../support/raw-message.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
 import { testApp } from '../../support/test-app.js'
@@ -38,6 +39,16 @@ describe('queues', () => {
       status: 'warning',
       found: `shop.old[${old.id}] at the head of celery has waited at least 3 hours`,
       advice: expect.stringContaining('start workers') as string,
+    })
+  })
+
+  it('row 27: tell for how long a message of ours has waited', async () => {
+    const { url, redis } = await brokerOfTest()
+    const sentAt = Date.now() - 2.5 * 3_600_000
+    await redis.lpush('celery', encodeTaskMessage({ id: 'id', task: 'shop.old', queue: 'celery', sentAt }))
+    expect((await diagnose(url))['oldest-message']).toMatchObject({
+      status: 'warning',
+      found: 'shop.old[id] at the head of celery has waited at least 2 hours',
     })
   })
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { closeServer } from '../../support/close-server.js'
+import { series } from '../../support/metrics.js'
 import { startRedis } from '../../support/redis-server.js'
 import { testApp } from '../../support/test-app.js'
 import type { RunningWorker } from '../../../src/index.js'
@@ -18,18 +19,6 @@ interface Answer {
 async function get(worker: RunningWorker, path: string, method = 'GET'): Promise<Answer> {
   const response = await fetch(`http://127.0.0.1:${worker.httpPort}${path}`, { method })
   return { status: response.status, text: await response.text() }
-}
-
-/** Values of the series of one name, by their labels. */
-async function series(worker: RunningWorker, name: string): Promise<Record<string, number>> {
-  const { text } = await get(worker, '/metrics')
-  const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-  return Object.fromEntries(
-    lines.map((line) => [
-      line.slice(name.length, line.lastIndexOf(' ')),
-      Number(line.slice(line.lastIndexOf(' '))),
-    ]),
-  )
 }
 
 describe('the port of a worker', () => {

@@ -85,7 +85,7 @@ describe('GET /metrics', () => {
   it('leaves out what cannot be read, and counts that', async () => {
     const { app, server } = await apiForTests()
     await server.inject({ url: '/metrics' })
-    vi.spyOn(app.broker, 'queueLength').mockRejectedValue(new Error('no Redis'))
+    vi.spyOn(app.broker, 'backlog').mockRejectedValue(new Error('no Redis'))
     vi.spyOn(app.broker.deadLetters, 'count').mockReturnValue(new Promise(() => undefined))
     const { statusCode, body } = await server.inject({ url: '/metrics' })
     expect(statusCode).toBe(200)

@@ -222,6 +222,7 @@ describe('encodeTaskMessage', () => {
         argsrepr: "('é😀', [1.5, None])",
         kwargsrepr: "{'k': True}",
         correlationId: id(5),
+        deliveryTag: expect.any(String) as string,
         routingKey: 'celery',
         isRedelivered: false,
         serializer,
