@@ -72,6 +72,9 @@ describe.each(celeryGenerations)('$name calls Lovage', ({ python }) => {
       const [kwargs, ...args] = received.toReversed()
       return [args.toReversed().map(shown), shown(kwargs)]
     })
+    app.task('lovage.wait', { bind: true }, async ({ signal }) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    })
     app.task('lovage.raise_type_error', () => {
       throw new TypeError("unsupported operand type(s) for +: 'int' and 'str'")
     })
@@ -235,6 +238,11 @@ for name in ${JSON.stringify(names)}:
     const revoked = ['TaskRevokedError', 'celery.exceptions', 'expired']
     expect(await call('lovage.now', `expires=${past}`)).toEqual(revoked)
     expect(await call('lovage.now', 'countdown=1, expires=0.2')).toEqual(revoked)
+  })
+
+  it('row 41: is ended at the time limit that came with the call', async () => {
+    const id = await client.send('lovage.wait', { options: { time_limit: 0.3 } })
+    await expect(client.get(id)).rejects.toMatchObject({ type: 'TimeLimitExceeded', args: [0.3] })
   })
 
   it('raises what a schema refuses', async () => {

@@ -52,10 +52,11 @@ describe.each(celeryGenerations)('app.control and workers of $name', ({ python }
     await Promise.all([one, two].map((worker) => worker.waitForLine(/Got shutdown from remote/, TIMEOUT)))
   })
 
-  it('revokes and ends tasks there', async () => {
+  it('revokes and ends tasks there, and sizes and restarts its pool', async () => {
     const { url } = await startRedis()
     const app = testApp(url)
-    const worker = await startPythonWorker({ broker: url, python, concurrency: 1 })
+    const conf = { worker_pool_restarts: true }
+    const worker = await startPythonWorker({ broker: url, python, concurrency: 1, conf })
     const options = { reply: true, destination: worker.nodeName, timeout: TIMEOUT }
     const running = await app.sendTask('pytasks.hold', ['held'])
     await eventually(() => redisClient(url).lpop('held:started'))
@@ -73,5 +74,12 @@ describe.each(celeryGenerations)('app.control and workers of $name', ({ python }
     for (const result of [running, waiting]) {
       await expect(result.get({ timeout: TIMEOUT })).rejects.toThrow(/terminated|revoked/)
     }
+
+    const told = (text: string): unknown => ({ [worker.nodeName]: { ok: text } })
+    expect(await app.control.poolGrow(1, options)).toEqual(told('pool will grow'))
+    expect(await app.control.poolShrink(1, options)).toEqual(told('pool will shrink'))
+    const slow = await app.sendTask('pytasks.sleep', [60], {}, { timeLimit: 1 })
+    await expect(slow.get({ timeout: TIMEOUT })).rejects.toMatchObject({ excType: 'TimeLimitExceeded' })
+    expect(await app.control.poolRestart(options)).toEqual(told('reload started'))
   })
 })
