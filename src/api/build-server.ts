@@ -34,6 +34,8 @@ export interface ApiParts {
   readonly artifactDir: string
   /** Queues whose length `/metrics` tells. @default those of the settings and of registered tasks */
   readonly queues?: readonly string[]
+  /** Seconds for which `/metrics` tells of workers that have gone; 0: for ever. @default 600 */
+  readonly purgeOfflineWorkers?: number
 }
 
 const MOST_BODY_BYTES = 1024 ** 2
@@ -82,7 +84,8 @@ export async function buildServer(parts: ApiParts): Promise<ApiServer> {
 
   const checkAllowed = createAllowedTasks(app, allowedTasks)
   addHealthRoutes(server, app)
-  addMetrics(server, { app, queues: parts.queues ?? queuesOf(app) })
+  const { queues = queuesOf(app), purgeOfflineWorkers = 600 } = parts
+  addMetrics(server, { app, queues, purgeOfflineWorkers })
   addTaskRoutes(server, { app, checkAllowed, closing: closing.signal })
   addTaskEventRoute(server, { app, closing: closing.signal })
   addReportRoutes(server, { app, checkAllowed, artifactDir })

@@ -91,6 +91,7 @@ export const environmentVariables = z.object({
   HOST: z.string().default('127.0.0.1'),
   API_TOKENS: commaSeparated.default([]),
   API_ALLOWED_TASKS: commaSeparated.default([]),
+  PURGE_OFFLINE_WORKER_METRICS: integer(0, 1_000_000_000).default(600),
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000_000).default(20),
   RATE_LIMIT_PER_HOUR: integer(1, 1_000_000_000).default(200),
   FEATURE_RATE_LIMITS: flag.default(true),

@@ -24,6 +24,8 @@ export interface ApiEnvironment {
   readonly tokens: readonly string[]
   /** Tasks that callers may send besides the bundled ones; `*` stands for any text. `API_ALLOWED_TASKS` */
   readonly allowedTasks: readonly string[]
+  /** Seconds for which metrics tell of workers that have gone; 0: for ever. `PURGE_OFFLINE_WORKER_METRICS` */
+  readonly purgeOfflineWorkers: number
   readonly rateLimits: { readonly isEnabled: boolean; readonly perMinute: number; readonly perHour: number }
 }
 
@@ -88,6 +90,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
       port: values.PORT,
       tokens: values.API_TOKENS,
       allowedTasks: values.API_ALLOWED_TASKS,
+      purgeOfflineWorkers: values.PURGE_OFFLINE_WORKER_METRICS,
       rateLimits: {
         isEnabled: values.FEATURE_RATE_LIMITS,
         perMinute: values.RATE_LIMIT_PER_MINUTE,

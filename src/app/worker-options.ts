@@ -65,6 +65,12 @@ export interface WorkerOptions {
   readonly httpPort?: number
   /** Address that the port is opened on. @default '127.0.0.1' */
   readonly httpHost?: string
+  /**
+   * Whether the label `hostname` of metrics reads `generic`, so that there are no more series where hosts come and go.
+   *
+   * @default false
+   */
+  readonly genericHostname?: boolean
 }
 
 /** What a worker is made of; handed to it by the app. */

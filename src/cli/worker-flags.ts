@@ -23,6 +23,7 @@ interface WorkerFlags {
   readonly heartbeatInterval?: number
   readonly httpPort?: number
   readonly httpHost?: string
+  readonly genericHostnameWorkerTaskMetric?: boolean
   readonly timeLimit?: number
   readonly softTimeLimit?: number
   readonly maxTasksPerChild?: number
@@ -86,6 +87,10 @@ export function addWorkerFlags(command: Command): Command {
     .option('--reload', 'for development: restart when a source file changes that it has loaded')
     .option('--http-port <n>', 'serve metrics and probes on this port', readPort)
     .option('--http-host <address>', 'that the port is opened on (default: 127.0.0.1)')
+    .option(
+      '--generic-hostname-worker-task-metric',
+      'have metrics not tell this host from others, which may come and go',
+    )
 }
 
 export interface ReadWorkerFlags {
@@ -126,6 +131,7 @@ export function readWorkerFlags(command: Command, words: readonly string[]): Rea
       heartbeatInterval,
       httpPort: flags.httpPort,
       httpHost: flags.httpHost,
+      genericHostname: flags.genericHostnameWorkerTaskMetric,
       mingle: flags.withoutMingle ? false : undefined,
     }),
     settings: {

@@ -1,4 +1,5 @@
 import { addQueueMetrics } from '../../app/queue-metrics.js'
+import { addWorkerMetrics } from '../worker-metrics.js'
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import { z } from 'zod'
 import type { ApiServer } from '../api-server.js'
@@ -8,9 +9,11 @@ export interface MetricsParts {
   readonly app: Celery
   /** Queues whose length is told. */
   readonly queues: readonly string[]
+  /** Seconds; see {@link WorkerMetricsOptions}. */
+  readonly purgeOfflineWorkers: number
 }
 
-export function addMetrics(server: ApiServer, { app, queues }: MetricsParts): void {
+export function addMetrics(server: ApiServer, { app, queues, purgeOfflineWorkers }: MetricsParts): void {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry, prefix: 'lovage_' })
@@ -22,6 +25,7 @@ export function addMetrics(server: ApiServer, { app, queues }: MetricsParts): vo
     registers,
   })
   const queueMetrics = addQueueMetrics(registry, app.broker, () => queues)
+  const workerMetrics = addWorkerMetrics(registry, app, { purgeOfflineWorkers })
 
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
@@ -38,7 +42,7 @@ export function addMetrics(server: ApiServer, { app, queues }: MetricsParts): vo
       response: { 200: { description: 'Metrics.', content: { 'text/plain': { schema: z.string() } } } },
     },
     async handler(_request, reply) {
-      await queueMetrics.read()
+      await Promise.all([queueMetrics.read(), workerMetrics.read()])
       return reply
         .type(registry.contentType)
         .serializer((text: string) => text)

@@ -18,6 +18,7 @@ export interface HttpEndpointParts {
   readonly host: string
   /** 0: any that is free. */
   readonly port: number
+  /** Of metrics; a label. */
   readonly hostname: string
   readonly ailment: Ailment
   readonly monitors: Monitors
@@ -34,8 +35,8 @@ export interface HttpEndpoint {
 }
 
 /**
- * A worker's port for probes and Prometheus: `/healthz` and `/live`, `/readiness` and `/ready`, `/metrics`. Probes are
- * answered from what is known already: they ask nobody, and a broker that is away leaves the process alive.
+ * A worker's port for probes and Prometheus: `/healthz` and `/live`, `/readiness` and `/ready`, `/health`, `/metrics`.
+ * Probes are answered from what is known already: they ask nobody, and a broker that is away leaves the process alive.
  *
  * @throws InvalidArgumentError where it cannot listen there.
  */
@@ -52,13 +53,10 @@ export async function startHttpEndpoint(parts: HttpEndpointParts): Promise<HttpE
       case '/live':
         return send(response, 200, { status: 'ok' })
       case '/readiness':
-      case '/ready': {
-        const details = ailment()
-        const isReady = details === undefined
-        return send(response, isReady ? 200 : 503, {
-          redis: { configured: true, ok: isReady, details: details ?? 'ok' },
-        })
-      }
+      case '/ready':
+        return sendState(response, ailment())
+      case '/health':
+        return sendState(response, ailment() ?? queueMetrics.failure)
       case '/metrics':
         await queueMetrics.read()
         response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics())
@@ -104,6 +102,12 @@ async function listen(server: Server, host: string, port: number): Promise<void>
       cause: error,
     })
   }
+}
+
+/** @param ailment - undefined where there is none. */
+function sendState(response: ServerResponse, ailment: string | undefined): void {
+  const ok = ailment === undefined
+  send(response, ok ? 200 : 503, { redis: { configured: true, ok, details: ailment ?? 'ok' } })
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

@@ -10,7 +10,7 @@ import type { WorkerOptions, WorkerParts } from '../../app/worker-options.js'
 export async function openHttpPort(
   parts: WorkerParts,
   hostname: string,
-  { httpHost: host = '127.0.0.1', httpPort: port }: WorkerOptions,
+  { httpHost: host = '127.0.0.1', httpPort: port, genericHostname = false }: WorkerOptions,
   { consumer, processor, monitors, tasks, supply }: WorkerMembers,
   isStopping: () => boolean,
 ): Promise<HttpEndpoint | undefined> {
@@ -20,7 +20,7 @@ export async function openHttpPort(
     ...parts,
     host,
     port,
-    hostname,
+    hostname: genericHostname ? 'generic' : hostname.slice(hostname.indexOf('@') + 1),
     monitors,
     tasks,
     queues: () => consumer.queues,

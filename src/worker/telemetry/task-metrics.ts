@@ -7,7 +7,7 @@ import type { WorkerCounts } from '../../app/worker-options.js'
 
 export interface TaskMetricsParts {
   readonly registry: Registry
-  /** Node name, of which the label has the part behind the `@`. */
+  /** The label. */
   readonly hostname: string
   readonly tasks: TaskLookup
   readonly counts: () => WorkerCounts
@@ -26,7 +26,6 @@ const UNREGISTERED = '<unregistered>'
 
 /** Metrics of a worker under the names and labels of celery-exporter, so that its dashboards show them. */
 export function createTaskMetrics({ registry, hostname, tasks, counts, now }: TaskMetricsParts): TaskMonitor {
-  const host = hostname.slice(hostname.indexOf('@') + 1)
   const registers = [registry]
   const labelNames = ['name', 'hostname', 'queue_name'] as const
   const counter = (what: string, help: string): Counter<(typeof labelNames)[number]> =>
@@ -62,14 +61,14 @@ export function createTaskMetrics({ registry, hostname, tasks, counts, now }: Ta
     help: 'Whether the worker runs.',
     labelNames: ['hostname'],
     registers,
-  }).set({ hostname: host }, 1)
+  }).set({ hostname }, 1)
   new Gauge({
     name: 'celery_worker_tasks_active',
     help: 'Tasks that run.',
     labelNames: ['hostname'],
     registers,
     collect() {
-      this.set({ hostname: host }, counts().active)
+      this.set({ hostname }, counts().active)
     },
   })
   new Gauge({
@@ -91,7 +90,7 @@ export function createTaskMetrics({ registry, hostname, tasks, counts, now }: Ta
 
   const labelsOf = ({ task, routingKey }: TaskMessage): Record<(typeof labelNames)[number], string> => ({
     name: tasks.get(task) === undefined ? UNREGISTERED : task,
-    hostname: host,
+    hostname,
     queue_name: routingKey,
   })
   const known = new Set<string>()

@@ -153,6 +153,7 @@ describe('readEnvironment', () => {
       PORT: '0',
       HOST: '0.0.0.0',
       API_TOKENS: 'one, two,,',
+      PURGE_OFFLINE_WORKER_METRICS: '60',
       RATE_LIMIT_PER_MINUTE: '1',
       RATE_LIMIT_PER_HOUR: '2',
       FEATURE_RATE_LIMITS: 'false',
@@ -170,6 +171,7 @@ describe('readEnvironment', () => {
         host: '0.0.0.0',
         port: 0,
         tokens: ['one', 'two'],
+        purgeOfflineWorkers: 60,
         rateLimits: { isEnabled: false, perMinute: 1, perHour: 2 },
       },
       notifications: {
