@@ -1,6 +1,7 @@
 // What `npm test` runs. Without arguments: everything. With arguments, which are Vitest's: only the tests they
 // name, without the static checks. Says nothing of what succeeds; the last line is `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
 import { createRequire } from 'node:module'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -32,15 +33,12 @@ async function testEverything(): Promise<readonly Tally[]> {
     means.push(obtained)
   }
   try {
-    const [built, ...checked] = await Promise.all([
-      build(),
-      ...STATIC_CHECKS.map(check),
-      obtain('redis', obtainRedis).then(() => PASSED),
-      obtain('celery', obtainCelery).then(() => PASSED),
-    ])
-    const tallies = [built, ...checked.slice(0, STATIC_CHECKS.length)]
+    const checking = Promise.all(STATIC_CHECKS.map(check))
+    const [built] = await Promise.all([build(), obtain('redis', obtainRedis), obtain('celery', obtainCelery)])
+    const tallies = [built]
     const env = Object.assign({}, ...means.map((obtained) => obtained.env)) as Record<string, string>
     if (built.failed === 0) tallies.push(await runVitest([], env))
+    tallies.push(...(await checking))
     // Where nobody watches, a machine that lacks something must not look like a success.
     const missing = [env.TEST_WITHOUT_REDIS_SERVER, env.TEST_WITHOUT_CELERY].filter(
       (why) => why !== undefined,
@@ -74,8 +72,8 @@ async function build(): Promise<Tally> {
 }
 
 async function check(script: string): Promise<Tally> {
-  // Without its cache, on a machine that is busy otherwise, the linter takes minutes.
-  const options = { timeoutMs: 900_000 }
+  // They have the time in which tests wait. Without its cache, on a machine that is busy otherwise, the linter takes minutes.
+  const options = { timeoutMs: 900_000, priority: constants.priority.PRIORITY_LOW }
   const { code, stdout, stderr } = await runCommand('npm', ['run', '--silent', script], options)
   if (code === 0) return PASSED
   console.error(`FAILED: npm run ${script}\n${stdout}${stderr}`)

@@ -111,7 +111,7 @@ async function startNode(): Promise<ClusterNode> {
     args: [
       ...['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
       ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--cluster-replica-validity-factor', '0'],
-      ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
+      ...['--repl-ping-replica-period', '1'],
     ],
   })
   const client = redisClient(server.url)

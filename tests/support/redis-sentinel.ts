@@ -35,7 +35,7 @@ const SENTINEL_PASSWORD = 'of-the-sentinels'
  */
 export async function startSentinelSite(certificates?: Certificates): Promise<SentinelSite> {
   const host = certificates === undefined ? '127.0.0.1' : 'localhost'
-  const args = ['--requirepass', PASSWORD, '--masterauth', PASSWORD, '--repl-diskless-sync-delay', '0']
+  const args = ['--requirepass', PASSWORD, '--masterauth', PASSWORD]
   const start = async (...more: string[]): Promise<RedisServer> => {
     if (certificates === undefined) return startRedis({ args: [...args, ...more] })
     const port = await freePort()

@@ -41,7 +41,9 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
 
   const start = async (): Promise<RunningProcess> => {
     const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
-    const started = startProcess(redisBinary(), [...where, '--save', '', ...(options.args ?? [])])
+    // A replica is not to wait five seconds for others.
+    const fast = ['--save', '', '--repl-diskless-sync-delay', '0']
+    const started = startProcess(redisBinary(), [...where, ...fast, ...(options.args ?? [])])
     await started.waitForLine(/Ready to accept connections/)
     return started
   }
