@@ -201,7 +201,9 @@ describe('remote control', () => {
     const starting = app.startWorker({ hostname: destination })
     await eventually(async () => destination in (await app.control.ping({ limit: 1, timeout: 200 })))
     await app.control.shutdown({ destination })
-    await (await starting).stopped
+    await (
+      await starting
+    ).stopped
   })
 
   it('is for whoever signs where messages are signed', async () => {
