@@ -8,7 +8,7 @@ import { serviceFromEnvironment, type Service } from './service.js'
 import { startInOneProcess } from './start/in-one-process.js'
 import { startPrivateRedis } from './start/start-private-redis.js'
 import { startProcessGroup } from './start/process-group.js'
-import { stopRequested } from './stop-requested.js'
+import { REPEAT_MS, stopRequested } from './stop-requested.js'
 
 const BROKER_VARIABLES = ['CELERY_BROKER_URL', 'REDIS_URL', 'REDIS_HOST', 'REDIS_ENDPOINT']
 const HOW_TO_GET_REDIS =
@@ -17,7 +17,7 @@ const HOW_TO_GET_REDIS =
 const { env } = process
 loadDotEnv()
 if (process.stdout.isTTY) env.LOG_FORMAT ||= 'pretty'
-const stopping = stopRequested({ info: (_fields, message) => say(message) })
+const stopping = stopRequested({ info: (_fields, message) => say(message) }, { repeatMs: REPEAT_MS })
 process.exitCode = await start()
 
 /** @returns the exit code, when everything has ended. */

@@ -19,15 +19,21 @@ export interface StopSignals {
 }
 
 /**
- * What comes that soon is the same request: a terminal sends Ctrl-C to the whole group and npm passes its own on, and
- * service managers send SIGHUP beside SIGTERM.
+ * For who is started from terminals and by service managers: the former send Ctrl-C to the whole group, and npm passes
+ * its own on, the latter send SIGHUP beside SIGTERM.
  */
-const REPEAT_MS = 500
+export const REPEAT_MS = 500
 
-/** @param isCold - Which signals wait for nothing. @default none does */
+export interface StopSignalOptions {
+  /** Milliseconds in which a second signal counts as the first. @default 0 */
+  readonly repeatMs?: number
+  /** Which signals wait for nothing. @default none does */
+  readonly isCold?: (signal: NodeJS.Signals) => boolean
+}
+
 export function watchStopSignals(
   log: Pick<Log, 'info'>,
-  isCold: (signal: NodeJS.Signals) => boolean = () => false,
+  { repeatMs = 0, isCold = () => false }: StopSignalOptions = {},
 ): StopSignals {
   let ask: (signal: NodeJS.Signals) => void = () => undefined
   let force: (exitCode: number) => void = () => undefined
@@ -38,7 +44,7 @@ export function watchStopSignals(
 
   const receive = (signal: NodeJS.Signals, number: number): void => {
     const at = performance.now()
-    const isSoon = last !== undefined && at - last.at < REPEAT_MS
+    const isSoon = last !== undefined && at - last.at < repeatMs
     if (isSoon && (signal === last?.signal || !isCold(signal))) return
     const isFirst = last === undefined
     last = { signal, at }
@@ -53,8 +59,11 @@ export function watchStopSignals(
 }
 
 /** Resolves when the process is asked to end. A second signal ends it at once; see {@link watchStopSignals}. */
-export function stopRequested(log: Pick<Log, 'info'>): Promise<NodeJS.Signals> {
-  const { asked, forced } = watchStopSignals(log)
+export function stopRequested(
+  log: Pick<Log, 'info'>,
+  options: StopSignalOptions = {},
+): Promise<NodeJS.Signals> {
+  const { asked, forced } = watchStopSignals(log, options)
   void forced.then((exitCode) => process.exit(exitCode))
   return asked
 }

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isPlainRecord } from '../serialization/plain-record.js'
-import { watchStopSignals } from '../stop-requested.js'
+import { REPEAT_MS, watchStopSignals } from '../stop-requested.js'
 import { watchFiles } from './watch-files.js'
 import type { Log } from '../log.js'
 
@@ -37,7 +37,10 @@ export async function runReloading(entry: string | undefined, log: Log): Promise
   const files = watchFiles()
   if (entry !== undefined) files.add(entry)
   let isStopping = false
-  const { asked, forced } = watchStopSignals(log, (signal) => signal === 'SIGQUIT')
+  const { asked, forced } = watchStopSignals(log, {
+    repeatMs: REPEAT_MS,
+    isCold: (signal) => signal === 'SIGQUIT',
+  })
   const stopping = asked.then(() => void (isStopping = true))
   try {
     for (;;) {

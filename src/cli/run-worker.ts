@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startBeat } from '../beat/start-beat.js'
-import { watchStopSignals } from '../stop-requested.js'
+import { REPEAT_MS, watchStopSignals } from '../stop-requested.js'
 import type { Celery } from '../app/celery.js'
 import type { WorkerOptions } from '../app/worker-options.js'
 
@@ -17,7 +17,7 @@ const HAND_BACK_WITHIN_MS = 5000
  */
 export async function runWorker(app: Celery, options: WorkerOptions, hasBeat: boolean): Promise<void> {
   // From the beginning: one that has just started may hold messages already.
-  const { asked, forced } = watchStopSignals(app.log, isCold)
+  const { asked, forced } = watchStopSignals(app.log, { repeatMs: REPEAT_MS, isCold })
   const givenUp = asked.then(() => sleep(START_WITHIN_MS, undefined, { ref: false }))
   const worker = await Promise.race([app.startWorker(options), givenUp])
   if (worker === undefined) return
