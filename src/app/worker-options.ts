@@ -50,6 +50,8 @@ export interface WorkerOptions {
   readonly hostname?: string
   /** Ask other workers what is revoked before it begins. @default true, but for a broker in memory */
   readonly mingle?: boolean
+  /** Follow the other workers by their heartbeats: the log tells who joins, leaves and is lost. @default false; Celery's is true */
+  readonly gossip?: boolean
   /** Send events of tasks from the start; else when a monitor asks for them. @default the setting `workerSendTaskEvents` */
   readonly taskEvents?: boolean
   /**

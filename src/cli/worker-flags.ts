@@ -19,6 +19,8 @@ interface WorkerFlags {
   readonly events?: boolean
   readonly withoutHeartbeat?: boolean
   readonly withoutMingle?: boolean
+  readonly withGossip?: boolean
+  readonly withoutGossip?: boolean
   readonly statedb?: string
   readonly heartbeatInterval?: number
   readonly httpPort?: number
@@ -75,7 +77,8 @@ export function addWorkerFlags(command: Command): Command {
     )
     .option('-E, --task-events', 'send events of tasks, for monitors')
     .addOption(new Option('--events', 'the same').hideHelp())
-    .option('--without-gossip', 'accepted for Celery’s sake: there is none')
+    .option('--with-gossip', 'log which other workers join, leave and are lost')
+    .option('--without-gossip', 'do not, which is the default')
     .option('--without-mingle', 'do not ask other workers at the start what is revoked')
     .option('-S, --statedb <file>', 'keep what is revoked in this file between runs')
     .option('--without-heartbeat', 'do not tell monitors that it is alive')
@@ -133,6 +136,7 @@ export function readWorkerFlags(command: Command, words: readonly string[]): Rea
       httpHost: flags.httpHost,
       genericHostname: flags.genericHostnameWorkerTaskMetric,
       mingle: flags.withoutMingle ? false : undefined,
+      gossip: flags.withGossip === true && flags.withoutGossip !== true,
     }),
     settings: {
       ...readSettingArguments(words, 'worker'),

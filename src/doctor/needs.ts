@@ -1,4 +1,4 @@
-import { beingControlled, controlling, telling, watching } from './needs/fanout.js'
+import { beingControlled, controlling, gossiping, telling, watching } from './needs/fanout.js'
 import { coordinating, scheduling, sending, sendingUnique, working } from './needs/queues.js'
 import { counting, examining, finding, measuring, operating } from './needs/operating.js'
 import { awaiting, countingParts, grouping, storing } from './needs/results.js'
@@ -25,7 +25,13 @@ export function needsOf(
   if (uses.includes('broker')) {
     needs.push(...sending(at), ...sendingUnique(at), ...telling(at))
     if (role === 'worker')
-      needs.push(...working(at), ...coordinating(at), ...beingControlled(at), ...controlling(at))
+      needs.push(
+        ...working(at),
+        ...coordinating(at),
+        ...beingControlled(at),
+        ...controlling(at),
+        ...gossiping(at),
+      )
     if (role === 'worker' || role === 'api') needs.push(...measuring(at))
     if (role === 'beat') needs.push(...scheduling(at))
     if (role === 'api' || role === 'operator') needs.push(...counting(at), ...controlling(at), ...finding(at))

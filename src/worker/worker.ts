@@ -91,6 +91,7 @@ async function begin(
     autoscale: supply.autoscaler && scalable(supply.autoscaler),
     // Who shares a broker in memory shares what is revoked as well.
     mingles: options.mingle ?? !settings.broker.startsWith('memory:'),
+    gossips: options.gossip ?? false,
     shutdown,
   })
   await supply.start()

@@ -18,6 +18,11 @@ export function watching({ eventBinding, eventChannels }: Places): Need[] {
   return needs.map((need) => ({ ...need, without: 'it cannot watch events' }))
 }
 
+/** Hearing other workers, where that is wanted. */
+export function gossiping(at: Places): Need[] {
+  return watching(at).map((need) => ({ ...need, without: 'it cannot take part in gossip' }))
+}
+
 export function beingControlled({
   keys,
   controlBinding,

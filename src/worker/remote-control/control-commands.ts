@@ -88,10 +88,10 @@ export const controlCommands: Readonly<Record<string, ControlCommand<ControlledN
       return null
     },
   },
-  // Section 16.2. Python's workers without gossip cannot either.
+  // Section 16.2: taking part is optional.
   election: {
     run() {
-      throw new CommandError('ValueError', 'Gossip is not enabled')
+      throw new CommandError('ValueError', 'Elections are not held: see docs/compatibility.md')
     },
   },
   shutdown: {

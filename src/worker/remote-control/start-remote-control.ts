@@ -1,6 +1,7 @@
 import { appMailbox } from '../../app/app-control.js'
 import { describeBroker } from '../../app/describe-broker.js'
 import { mingle } from './mingle.js'
+import { startGossip } from './gossip.js'
 import { serveRemoteControl } from './serve.js'
 import type { Consumer } from '../../broker/broker.js'
 import type { ControlledNode } from './node.js'
@@ -21,6 +22,7 @@ export interface StartRemoteControlParts extends WorkerParts {
   readonly workerEvents: WorkerEvents
   readonly autoscale: ControlledNode['autoscale']
   readonly mingles: boolean
+  readonly gossips: boolean
   readonly shutdown: () => void
 }
 
@@ -39,6 +41,9 @@ export async function startRemoteControl(parts: StartRemoteControlParts): Promis
     await revocation.start()
     return () => Promise.resolve()
   }
+  const gossip = parts.gossips
+    ? startGossip({ ...parts, fanout: broker.fanout, exchange: settings.eventExchange })
+    : undefined
   const node: ControlledNode = {
     ...parts,
     startedAt: Date.now(),
@@ -57,8 +62,10 @@ export async function startRemoteControl(parts: StartRemoteControlParts): Promis
     customCommands: parts.controlCommands,
     onResumed: () => void revocation.refresh(),
   })
-  await control.established
+  await Promise.all([control.established, gossip?.established])
   await revocation.start()
   if (parts.mingles) await mingle({ ...parts, mailbox: appMailbox(parts) })
-  return () => control.stop()
+  return async () => {
+    await Promise.all([control.stop(), gossip?.stop()])
+  }
 }

@@ -3,6 +3,7 @@ import { celeryGenerations } from '../../support/celery-generations.js'
 import { CONTROL_METHODS, INSPECT_METHODS } from '../../../src/cli/node-methods.js'
 import { createProgram } from '../../../src/cli/program.js'
 import { eventually } from '../../support/eventually.js'
+import { recordingLog } from '../../support/recording-log.js'
 import { startRedis } from '../../support/redis-server.js'
 import { startLovage } from '../../integration/cli/lovage.js'
 import { startPythonWorker } from '../../support/python-worker.js'
@@ -57,10 +58,11 @@ it('every command of lovage inspect, control, status and events gets the same fr
   // A thread for each command would make the lines pretty that none of them logs.
   vi.stubEnv('LOG_FORMAT', 'json')
   const { url } = await startRedis()
-  const app = testApp(url)
+  const log = recordingLog()
+  const app = testApp(url, { log })
   app.task('pytasks.add', (x: number, y: number) => x + y)
   const python = await startPythonWorker({ broker: url, python: current?.python ?? '', name: 'python' })
-  await using worker = await app.startWorker({ hostname: 'lovage@interop' })
+  await using worker = await app.startWorker({ hostname: 'lovage@interop', gossip: true })
   const nodes = [worker.hostname, python.nodeName]
   const seen: { readonly type: string; readonly hostname: string }[] = []
   const events = await startLovage(['-b', url, 'events', '--json'], {
@@ -95,9 +97,14 @@ it('every command of lovage inspect, control, status and events gets the same fr
 
   // It listens by now.
   await eventually(() => Promise.resolve(seen.length > 0), { timeoutMs: TIMEOUT })
+  const said = (text: string): boolean => log.lines.some(({ message }) => message === text)
+  await eventually(() => Promise.resolve(said('python@interop joined the party')), { timeoutMs: TIMEOUT })
+  // Ours goes on, to hear the other say goodbye.
+  await lovage(url, 'control', '-d', python.nodeName, SILENT)
+  await python.waitForLine(/Got shutdown from remote/, TIMEOUT)
+  await eventually(() => Promise.resolve(said('python@interop left')), { timeoutMs: TIMEOUT })
   await lovage(url, 'control', '-d', nodes.join(','), SILENT)
   await worker.stopped
-  await python.waitForLine(/Got shutdown from remote/, TIMEOUT)
 
   const goodbyeOf = async (node: string): Promise<readonly string[]> => {
     const said = (): object | undefined =>
