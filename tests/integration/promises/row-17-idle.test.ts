@@ -31,3 +31,19 @@ it('row 17: an idle worker sends at most sixty commands a minute, however many o
   expect(sent).toBeGreaterThan(0)
   expect(sent).toBeLessThanOrEqual(WORKERS * MOST_PER_WORKER)
 })
+
+it('row 17: gossip is off by default: workers hear nothing of each other’s heartbeats', async () => {
+  const { url } = await startRedis()
+  const redis = redisClient(url)
+  const patterns = async (gossip?: boolean): Promise<number> => {
+    const app = testApp(url)
+    await using worker = await app.startWorker(gossip === undefined ? {} : { gossip })
+    const count = Number(await redis.pubsub('NUMPAT'))
+    await worker.stop()
+    await app.close()
+    return count
+  }
+  // That of remote control; of gossip, one more.
+  expect(await patterns()).toBe(1)
+  expect(await patterns(true)).toBe(2)
+})
