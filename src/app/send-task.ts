@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { AsyncResult } from '../results/async-result.js'
 import { serializerNamed } from '../serialization/serializers.js'
+import { createTimedTag } from '../serialization/timed-tag.js'
 import { encodeTaskMessage, type OutgoingTask } from '../serialization/outgoing-task.js'
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { runningTask } from '../results/running-task.js'
@@ -106,6 +107,7 @@ export interface SenderParts {
 
 export function createSender(parts: SenderParts): SendTask {
   const { settings, broker, backend, replyTo, signals, coordination, taskOptions, taskSent } = parts
+  const timedTag = createTimedTag()
   const origin = `gen${process.pid}@${hostname()}`
 
   return async (name, args, kwargs, options) => {
@@ -139,6 +141,7 @@ export function createSender(parts: SenderParts): SendTask {
       await signals.emit('beforeTaskPublish', publication)
     }
     const traced = tracing && publication && tracing.sending.bind(undefined, publication)
+    const now = broker.now()
     const task: OutgoingTask = {
       id,
       task: name,
@@ -174,7 +177,7 @@ export function createSender(parts: SenderParts): SendTask {
       signer: settings.messageSigner,
       compression: options.compression ?? own.compression ?? settings.taskCompression,
       deliveryMode: settings.taskDefaultDeliveryMode,
-      sentAt: broker.now(),
+      deliveryTag: now === undefined ? undefined : timedTag(now),
       properties: options.properties,
       form: settings.jsonForm,
     }

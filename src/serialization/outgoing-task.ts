@@ -5,7 +5,6 @@ import { formatJson, type JsonForm } from './json.js'
 import { SIGNATURE_HEADER, type MessageSigner } from './message-signature.js'
 import { serializerNamed, type Serializer } from './serializers.js'
 import { formatTaskHeaders, withHeaders } from './task-headers.js'
-import { timedTag } from './timed-tag.js'
 import type { Signature } from './signature.js'
 
 /** A task message to be sent. Whatever may be undefined has Celery's default. */
@@ -59,8 +58,8 @@ export interface OutgoingTask {
   readonly compression?: string | undefined
   /** @default 2 */
   readonly deliveryMode?: 1 | 2 | undefined
-  /** When it is sent, by the broker's clock: milliseconds since the Unix epoch. @default it does not tell */
-  readonly sentAt?: number | undefined
+  /** @default a fresh UUID4 */
+  readonly deliveryTag?: string | undefined
   /** More properties by their wire names. */
   readonly properties?: Readonly<Record<string, unknown>> | undefined
   /** @default 'tagged' */
@@ -111,7 +110,7 @@ export function encodeTaskMessage(task: OutgoingTask): string {
     routingKey,
     priority,
     deliveryMode,
-    deliveryTag: task.sentAt === undefined ? undefined : timedTag(task.sentAt),
+    deliveryTag: task.deliveryTag,
   }
   return joinEnvelope(envelope, headers, formatProperties(task, form), form)
 }

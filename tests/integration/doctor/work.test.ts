@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createTimedTag } from '../../../src/serialization/timed-tag.js'
 import { encodeTaskMessage } from '../../../src/serialization/outgoing-task.js'
 import { rawMessage } from '../../support/raw-message.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
@@ -44,8 +45,11 @@ describe('queues', () => {
 
   it('row 27: tell for how long a message of ours has waited', async () => {
     const { url, redis } = await brokerOfTest()
-    const sentAt = Date.now() - 2.5 * 3_600_000
-    await redis.lpush('celery', encodeTaskMessage({ id: 'id', task: 'shop.old', queue: 'celery', sentAt }))
+    const deliveryTag = createTimedTag()(Date.now() - 2.5 * 3_600_000)
+    await redis.lpush(
+      'celery',
+      encodeTaskMessage({ id: 'id', task: 'shop.old', queue: 'celery', deliveryTag }),
+    )
     expect((await diagnose(url))['oldest-message']).toMatchObject({
       status: 'warning',
       found: 'shop.old[id] at the head of celery has waited at least 2 hours',

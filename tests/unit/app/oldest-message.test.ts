@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import { createOldestMessages } from '../../../src/app/oldest-message.js'
-import { timedTag } from '../../../src/serialization/timed-tag.js'
+import { createTimedTag } from '../../../src/serialization/timed-tag.js'
+
+const timedTag = createTimedTag()
 
 type End = readonly [head: string, tail: string]
 
@@ -17,7 +19,7 @@ function ages(...looks: (readonly [now: number, nextEta: number | undefined, ...
 const NONE: End = ['', '']
 
 it('row 27: is exact for messages that tell, the oldest of all priorities', () => {
-  const [old, middle, young] = [1000, 3000, 4000].map(timedTag) as [string, string, string]
+  const [old, middle, young] = [1000, 3000, 4000].map((at) => timedTag(at)) as [string, string, string]
   expect(
     ages([5000, undefined, [middle, young], NONE, [old, old]], [6000, undefined, [young, young]]),
   ).toEqual([4000, 2000])

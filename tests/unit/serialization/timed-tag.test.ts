@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { sentAtOf, timedTag } from '../../../src/serialization/timed-tag.js'
+import { createTimedTag, sentAtOf } from '../../../src/serialization/timed-tag.js'
+
+const timedTag = createTimedTag()
 
 it('row 27: has the form of a UUID4, is never the same, and tells when it was made', () => {
   for (const at of [0, 1, 1_795_298_886_123, 2 ** 48 - 1]) {
