@@ -60,7 +60,7 @@ export async function sentBy(
   const settings = resolveSettings({})
   const send = createSender({
     settings,
-    broker: { publish } as unknown as Broker,
+    broker: { publish, now: () => undefined } as unknown as Broker,
     backend: recording,
     replyTo,
     tracing: () => undefined,
