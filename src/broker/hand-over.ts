@@ -1,5 +1,5 @@
 import { isElsewhere, isRefusal } from '../redis/script.js'
-import { isSameServer } from '../redis/connect.js'
+import { inOneWrite, isSameServer } from '../redis/connect.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
 import type { Redis } from 'ioredis'
@@ -104,16 +104,15 @@ export function createHandOver(options: HandOverOptions): HandOver {
 
   const ask = async (list: string): Promise<HandedOver | undefined> => {
     const leaseEnd = (Date.now() + leaseMs) / 1000
-    const replies = await asker
-      .pipeline()
-      // Nothing is handed to one without a lease, or nobody would look for it.
-      .zadd(keys.leases, 'NX', leaseEnd.toFixed(6), consumerId)
-      .call('BLMOVE', list, handed, 'RIGHT', 'LEFT', String(blockSeconds))
-      .llen(list)
-      .exec()
-    const [, [error, envelope] = [], [, length] = []] = replies ?? []
-    if (error) throw error
-    return typeof envelope === 'string' ? { envelope, hasMore: Number(length) > 0 } : undefined
+    const [, envelope, length] = await inOneWrite(asker, () =>
+      Promise.all([
+        // Nothing is handed to one without a lease, or nobody would look for it.
+        asker.zadd(keys.leases, 'NX', leaseEnd.toFixed(6), consumerId).catch(() => undefined),
+        asker.blmove(list, handed, 'RIGHT', 'LEFT', blockSeconds),
+        asker.llen(list).catch(() => 0),
+      ]),
+    )
+    return envelope === null ? undefined : { envelope, hasMore: length > 0 }
   }
 
   const noteFailure = (error: unknown): undefined => {

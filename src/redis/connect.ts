@@ -187,6 +187,19 @@ export function isCluster({ url }: RedisConnectionOptions): boolean {
   return parseRedisUrl(url).kind === 'cluster'
 }
 
+/**
+ * Have the commands that `send` issues leave in one write, without the cost of a pipeline: each settles by itself, as if
+ * it had been sent alone.
+ */
+export function inOneWrite<T>({ stream }: Redis, send: () => T): T {
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
+  }
+}
+
 /** Number of the database that the URL leads to; with alternatives, that of the first. */
 export function databaseOf({ url }: RedisConnectionOptions): number {
   const endpoint = parseRedisUrl(url)
