@@ -18,6 +18,11 @@ export async function lovage(site: Site): Promise<Peer> {
         settings: [{ label: `concurrency ${CONCURRENCY}`, launch: run('work', CONCURRENCY) }],
         guessPerSecond: 20_000,
       },
+      {
+        label: 'Lovage with events',
+        settings: [{ label: `concurrency ${CONCURRENCY}`, launch: run('work-with-events', CONCURRENCY) }],
+        guessPerSecond: 20_000,
+      },
     ],
     producers: [
       {
