@@ -5,16 +5,12 @@ import LongFilesFirst from './tests/setup/long-files-first.js'
 const workers = Math.max(2, Math.floor(availableParallelism() / 2))
 
 /** A folder of tests that need real servers and processes, and get them from the global setup. */
-function realWorld(
-  name: string,
-  testTimeout: number,
-  groupOrder: number,
-  maxWorkers: number,
-): TestProjectInlineConfiguration {
+function realWorld(name: string, testTimeout: number, groupOrder: number): TestProjectInlineConfiguration {
   return {
     test: {
       name,
-      maxWorkers,
+      // They wait for other programs for a third of their time, or for a while to pass.
+      maxWorkers: workers + 1,
       include: [`tests/${name}/**/*.test.ts`],
       globalSetup: ['tests/setup/global-setup.ts'],
       setupFiles: ['tests/setup/no-leftovers.ts'],
@@ -47,10 +43,9 @@ export default defineConfig({
         },
       },
       // One group after the other: tests that measure time do not compete with those that load the machine.
-      // Those of the first two wait for other programs for a third of their time.
-      realWorld('integration', 30_000, 1, workers + 1),
-      realWorld('interop', 120_000, 2, workers + 1),
-      realWorld('faults', 60_000, 3, workers),
+      realWorld('integration', 30_000, 1),
+      realWorld('interop', 120_000, 2),
+      realWorld('faults', 60_000, 3),
     ],
   },
 })

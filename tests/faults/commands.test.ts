@@ -21,7 +21,7 @@ function runsScript(name: keyof typeof SCRIPTS): (command: readonly string[]) =>
 }
 
 const FATES: readonly CommandFate[] = ['cut-before', 'lose-reply', 'truncate-reply']
-const RUNS_AT_ONCE = 4
+const RUNS_AT_ONCE = 8
 
 describe('a connection that breaks at one command', () => {
   it.each(Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[])(

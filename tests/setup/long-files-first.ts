@@ -18,9 +18,14 @@ const LONG = [
   'promises/row-40',
   'start/start',
   'control/commands',
+  'faults/blocked-loop',
+  'faults/chord',
   'faults/cluster',
+  'faults/commands',
   'faults/kill',
+  'faults/rolling-restarts',
   'faults/rotation',
+  'faults/sentinel',
   'faults/storm',
 ]
 
