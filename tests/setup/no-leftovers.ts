@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.js'
 // Registered before any hook of the file, so it runs after all of them.
 afterAll(async () => {
   try {
-    await eventually(() => childProcesses().length === 0, { timeoutMs: 5_000 })
+    await eventually(() => childProcesses().length === 0, { timeoutMs: 20_000 })
   } catch {
     const left = childProcesses()
     for (const { pid } of left) process.kill(pid, 'SIGKILL')
