@@ -3,7 +3,6 @@ import { closeRedis } from '../redis/connect.js'
 import type { Redis } from 'ioredis'
 import type { Log } from '../log.js'
 import type { ResultMeta } from '../serialization/result-meta.js'
-import { isReady } from '../serialization/states.js'
 import { createWatcher, type StoredState, type Watcher } from './watcher.js'
 import type { Watch } from './watching.js'
 
@@ -61,29 +60,14 @@ export function createResultSubscriptions(options: ResultSubscriptionsOptions): 
   }
   const isWatched = (watcher: Watcher): boolean => watchers.get(watcher.taskId)?.has(watcher) === true
 
-  /**
-   * Look without a subscription: a quick task has ended already, and whoever waits for it alone is told a round trip
-   * earlier. A last state is all that this can tell; it stands behind whatever else is known.
-   */
-  const glance = async (watcher: Watcher): Promise<void> => {
-    const { taskId } = watcher
-    // The look that follows is the one that must not fail.
-    const [text] = await options.fetchMany([taskId]).catch(() => [])
-    const meta = text && read(taskId, text)
-    if (text && meta && isReady(meta.status) && isWatched(watcher)) watcher.announced({ text, meta })
-  }
-
   const synchronize = async (some: readonly Watcher[], attempt = 1): Promise<void> => {
     const looking = some.filter(isWatched)
     // When the connection is back, all that is waited for is looked up again.
     if (looking.length === 0 || client.status !== 'ready') return
     const taskIds = [...new Set(looking.map(({ taskId }) => taskId))]
     const looks = looking.map((watcher) => watcher.look())
-    const [first, ...others] = looking
-    if (first !== undefined && others.length === 0 && attempt === 1) void glance(first)
     try {
       await client.subscribe(...taskIds.map(channelOf))
-      if (!looking.some(isWatched)) return
       const texts = await options.fetchMany(taskIds)
       const found = new Map<string, StoredState>()
       texts.forEach((text, i) => {
