@@ -7,6 +7,9 @@ const INSTANT =
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
+/** The latest instant that was written: most are the present one, which the tasks of a millisecond share. */
+let latest = { ms: NaN, text: '' }
+
 /**
  * The form of an instant that every Celery release reads: UTC, six fraction digits, an offset with a colon
  * (wire protocol, section 13.3).
@@ -14,12 +17,15 @@ const HOUR_MS = 60 * MINUTE_MS
  * @throws {@link InvalidInstantError} when the date is `Invalid Date` or outside the years 1 to 9999.
  */
 export function formatInstant(date: Date): string {
-  if (Number.isNaN(date.getTime())) throw new InvalidInstantError('an Invalid Date cannot be written')
+  const ms = date.getTime()
+  if (ms === latest.ms) return latest.text
+  if (Number.isNaN(ms)) throw new InvalidInstantError('an Invalid Date cannot be written')
   const text = date.toISOString()
   if (text.length !== 24 || text.startsWith('0000')) {
     throw new InvalidInstantError(`Python knows the years 1 to 9999 only, got ${text}`)
   }
-  return `${text.slice(0, 23)}000+00:00`
+  latest = { ms, text: `${text.slice(0, 23)}000+00:00` }
+  return latest.text
 }
 
 /**
