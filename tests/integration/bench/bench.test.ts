@@ -16,13 +16,15 @@ it('measures the worker and its peers and writes the ratios down', { timeout: 12
   expect(code, bench.output()).toBe(0)
   const report = await readFile(output, 'utf8')
   const figures = [...report.matchAll(/^\| (Lovage|BullMQ)[^|]*\|\s*([\d,.]+) \|/gm)]
-  // A worker each, two and three producers, a round trip each; a group and a chord of the one that has them.
+  // A worker each and one with events, two and three producers, a round trip each; a group and a chord of the one that
+  // has them.
   expect(figures.map(([, peer]) => peer).sort()).toEqual([
     ...Array.from({ length: 5 }, () => 'BullMQ'),
-    ...Array.from({ length: 6 }, () => 'Lovage'),
+    ...Array.from({ length: 7 }, () => 'Lovage'),
   ])
   expect(figures.map(([, , figure]) => Number(figure?.replaceAll(',', '')))).not.toContain(0)
   expect(report).toMatch(/^Expected: at least 1\.6 × BullMQ, .*with \d+\.\d\d\.$/m)
+  expect(report).toMatch(/^Expected: at least 0\.85 of it with events; .*with \d+\.\d\d\.$/m)
 })
 
 it('measures how speed scales, and plots it', { timeout: 120_000 }, async () => {
