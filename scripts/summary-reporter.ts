@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
 import { MinimalReporter, type TestCase, type TestModule } from 'vitest/node'
 import type { SerializedError } from 'vitest'
 import type {} from '../tests/support/say.js'
@@ -58,7 +59,7 @@ function summarize(modules: readonly TestModule[], unhandledErrors: readonly Ser
       if (result.state === 'passed') {
         passed += 1
         const error = result.errors?.[0]
-        if (error) flaky.push({ file: module.relativeModuleId, name: test.fullName, error: error.message })
+        if (error) flaky.push({ file: module.relativeModuleId, name: test.fullName, error: describe(error) })
       } else if (result.state === 'skipped') {
         const reason = module.meta().skipReason ?? result.note ?? 'no reason given'
         skipped.push({ file: module.relativeModuleId, name: test.fullName, reason })
@@ -68,4 +69,12 @@ function summarize(modules: readonly TestModule[], unhandledErrors: readonly Ser
     if (module.state() === 'failed' && failed === before) failed += 1
   }
   return { passed, failed, skipped, flaky }
+}
+
+/** With what was expected and what was received, where the message says that both differ: it will not be seen again. */
+function describe({ message, diff = '' }: { message: string; diff?: string }): string {
+  const differing = stripVTControlCharacters(diff)
+    .split('\n')
+    .filter((line) => /^[-+]/.test(line))
+  return [message, ...differing].join('\n  ')
 }

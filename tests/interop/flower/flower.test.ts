@@ -48,12 +48,12 @@ it('Flower lists a Python worker and ours with the same fields, and their tasks 
     ['pytasks.add', [7, 7], { countdown: 1 }, 'SUCCESS'],
     ['pytasks.add', [1, 1], { expires: new Date(Date.now() - 60_000) }, 'REVOKED'],
   ]
-  const ids: { id: string; python: string; state: string }[] = []
+  const ids: { call: string; id: string; python: string; state: string }[] = []
   for (const [name, args, options, state] of calls) {
     const [id, python] = await Promise.all(
       ['js', 'py'].map(async (queue) => (await app.sendTask(name, args, {}, { queue, ...options })).id),
     )
-    ids.push({ id: id ?? '', python: python ?? '', state })
+    ids.push({ call: `${name}(${args.join()})`, id: id ?? '', python: python ?? '', state })
   }
   const tasks = (): Promise<Tasks> => flower.get<Tasks>('/api/tasks')
   await vi.waitFor(async () => {
@@ -68,9 +68,9 @@ it('Flower lists a Python worker and ours with the same fields, and their tasks 
   // That a task was sent may be told last.
   await vi.waitFor(async () => {
     const found = await tasks()
-    for (const { id, python } of ids) {
+    for (const { call, id, python } of ids) {
       const [ours, theirs] = [found[id] ?? NONE, found[python] ?? NONE]
-      expect(filled(ours)).toEqual(filled(theirs))
+      expect([call, ...filled(ours)]).toEqual([call, ...filled(theirs)])
       const same = (task: object): object =>
         Object.fromEntries(Object.entries(task).filter(([field]) => !own.test(field)))
       expect(same(ours)).toEqual(same(theirs))
