@@ -121,17 +121,23 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     }, afterMs)
   }
 
+  const end = async (): Promise<void> => {
+    stopping.abort()
+    clearTimeout(timer)
+    await guard?.stop()
+    await running
+  }
+
   return {
     async start() {
       await round()
       schedule(everyMs)
       guard?.start()
+      // Whoever closes the broker without a stop holds its messages no longer, and leaves no thread behind.
+      client.once('end', () => void end())
     },
     async stop() {
-      stopping.abort()
-      clearTimeout(timer)
-      await guard?.stop()
-      await running
+      await end()
       try {
         // Only an empty-handed consumer leaves without a trace: what it still holds is restored by its lease.
         if ((await client.exists(held, handed)) === 0) await client.zrem(keys.leases, consumerId)
