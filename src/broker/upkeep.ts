@@ -127,6 +127,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     await guard?.stop()
     await running
   }
+  const onClosed = (): void => void end()
 
   return {
     async start() {
@@ -134,9 +135,10 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       schedule(everyMs)
       guard?.start()
       // Whoever closes the broker without a stop holds its messages no longer, and leaves no thread behind.
-      client.once('end', () => void end())
+      client.once('end', onClosed)
     },
     async stop() {
+      client.off('end', onClosed)
       await end()
       try {
         // Only an empty-handed consumer leaves without a trace: what it still holds is restored by its lease.
