@@ -60,10 +60,11 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     )
   }
   const keys = brokerKeys({ ...keyOptions, db: databaseOf(connection) })
-  const opened: Redis[] = []
+  const opened = new Set<Redis>()
   const open = (purpose: string): Redis => {
     const client = openSingle(connection, purpose, keys.unacked, log)
-    opened.push(client)
+    opened.add(client)
+    client.once('end', () => opened.delete(client))
     return client
   }
 
@@ -171,7 +172,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     async close() {
       outbox.close()
       replies.close()
-      await Promise.all(opened.map((each) => closeRedis(each)))
+      await Promise.all([...opened].map((each) => closeRedis(each)))
     },
   }
 }

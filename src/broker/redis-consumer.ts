@@ -16,7 +16,7 @@ import type { Consumer, ConsumerOptions, DeadLetterLimits, DeadLetterReason, Del
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
 import type { Subscriber } from './subscriber.js'
-import { ready, type RedisConnectionOptions } from '../redis/connect.js'
+import { closeRedis, ready, type RedisConnectionOptions } from '../redis/connect.js'
 import type { Redis } from 'ioredis'
 
 const ackScript = loadScript(new URL('./lua/ack.lua', import.meta.url))
@@ -36,7 +36,7 @@ export interface RedisConsumerOptions extends ConsumerOptions {
   readonly connection: RedisConnectionOptions | undefined
   /** Undefined polls. */
   readonly subscriber: Subscriber | undefined
-  /** For being handed messages only. */
+  /** For being handed messages only; closed with the consumer. */
   readonly asker: Redis
   readonly keys: BrokerKeys
   readonly sep: string
@@ -268,6 +268,11 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       await trim()
     },
 
-    stop: () => upkeep.stop(),
+    async stop() {
+      wakeUp.close()
+      // Before the lease is given up: nothing is handed to one without.
+      await closeRedis(options.asker)
+      await upkeep.stop()
+    },
   }
 }

@@ -25,6 +25,8 @@ export interface WakeUp {
   interrupt(): void
   /** End the wait that is under way, of which nobody wants to know any more. An interruption is left to the next one. */
   leave(): void
+  /** Nobody waits any more: the connections, which others share, are listened to no longer. */
+  close(): void
 }
 
 const INVALIDATIONS = '__redis__:invalidate'
@@ -53,20 +55,20 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
     watched = undefined
     wake?.()
   }
-  subscriber?.client.on('message', (channel: string) => {
+  const onMessage = (channel: string): void => {
     if (channel === INVALIDATIONS) noteChange()
-  })
-  // It can be armed again; whoever waits would look once a second only.
-  subscriber?.client.on('ready', noteChange)
+  }
   const disarm = (): void => {
     isArmed = false
     noteChange()
   }
-  client.on('close', disarm)
-  subscriber?.client.on('close', () => {
+  const onSubscriberClosed = (): void => {
     redirectTo = undefined
     disarm()
-  })
+  }
+  client.on('close', disarm)
+  // Once it is ready it can be armed again; whoever waits would look once a second only.
+  subscriber?.client.on('message', onMessage).on('ready', noteChange).on('close', onSubscriberClosed)
 
   const subscribe = async (to: Subscriber): Promise<number> => {
     const id = await to.id()
@@ -117,6 +119,10 @@ export function createWakeUp(client: Redis, subscriber: Subscriber | undefined):
     leave() {
       isLeft = true
       wake?.()
+    },
+    close() {
+      client.off('close', disarm)
+      subscriber?.client.off('message', onMessage).off('ready', noteChange).off('close', onSubscriberClosed)
     },
     async wait(lists, timeoutMs, signal) {
       isLeft = false
