@@ -19,7 +19,8 @@ export interface FanoutMessage {
   readonly exchange: string
   /** May be empty; whoever listens to an empty one hears such only. */
   readonly routingKey: string
-  readonly envelope: string
+  /** JSON, as text or as UTF-8. */
+  readonly envelope: string | Buffer
 }
 
 export interface ListenOptions {

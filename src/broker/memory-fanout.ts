@@ -9,7 +9,7 @@ export function createMemoryFanout(): Fanout {
         (listener) => listener.exchange === exchange && matches(listener.routingKey, routingKey),
       )
       setImmediate(() => {
-        for (const listener of reached) if (listeners.has(listener)) listener.onMessage(envelope)
+        for (const listener of reached) if (listeners.has(listener)) listener.onMessage(String(envelope))
       })
       return Promise.resolve(reached.length)
     },

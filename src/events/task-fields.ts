@@ -1,3 +1,4 @@
+import { literal, type JsonWriter } from '../serialization/json-writer.js'
 import { formatInstant } from '../serialization/time.js'
 import { pythonRepr, pythonReprArgs, pythonReprKwargs } from '../serialization/python-repr.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
@@ -5,40 +6,69 @@ import type { OutgoingTask } from '../serialization/outgoing-task.js'
 import type { TaskMessage } from '../serialization/task-message.js'
 import type { EventFields } from './event.js'
 
-/**
- * The own fields of task events in Celery's order (wire protocol, section 14.4), as members of a JSON object: they are
- * written once for each task, so that they are put together as text.
- */
-export function receivedFields(message: TaskMessage): string {
+const member = (name: string): Uint8Array => literal(`,"${name}":`)
+
+const UUID = member('uuid')
+const NAME = member('name')
+const ARGS = member('args')
+const KWARGS = member('kwargs')
+const ROOT_ID = member('root_id')
+const PARENT_ID = member('parent_id')
+const RETRIES = member('retries')
+const ETA = member('eta')
+const EXPIRES = member('expires')
+const RESULT = member('result')
+const RUNTIME = member('runtime')
+const EXCEPTION = member('exception')
+const TRACEBACK = member('traceback')
+const TERMINATED = member('terminated')
+const SIGNUM = member('signum')
+const EXPIRED = member('expired')
+const REQUEUE = member('requeue')
+
+/** The own fields of task events in Celery's order (wire protocol, section 14.4). */
+export function writeReceived(json: JsonWriter, message: TaskMessage): void {
   const { id, task, shadow, rootId, parentId, retries, eta, expires } = message
-  const args = message.argsrepr ?? pythonReprArgs(message.args)
-  const kwargs = message.kwargsrepr ?? pythonReprKwargs(message.kwargs)
-  return (
-    `${uuidField(id)},"name":${JSON.stringify(shadow ?? task)},"args":${JSON.stringify(args)}` +
-    `,"kwargs":${JSON.stringify(kwargs)},"root_id":${JSON.stringify(rootId)}` +
-    `,"parent_id":${orNull(parentId)},"retries":${retries},"eta":${instantOrNull(eta)}` +
-    `,"expires":${instantOrNull(expires)}`
-  )
+  json.text(UUID, id)
+  json.text(NAME, shadow ?? task)
+  json.text(ARGS, message.argsrepr ?? pythonReprArgs(message.args))
+  json.text(KWARGS, message.kwargsrepr ?? pythonReprKwargs(message.kwargs))
+  json.text(ROOT_ID, rootId)
+  json.text(PARENT_ID, parentId)
+  json.number(RETRIES, retries)
+  json.text(ETA, eta && formatInstant(eta))
+  json.text(EXPIRES, expires && formatInstant(expires))
 }
 
-export function startedFields({ id }: TaskMessage): string {
-  return uuidField(id)
+export function writeStarted(json: JsonWriter, { id }: Pick<TaskMessage, 'id'>): void {
+  json.text(UUID, id)
 }
 
-/** @param runtime - Seconds. */
-export function succeededFields({ id }: TaskMessage, value: unknown, runtime: number): string {
-  return `${uuidField(id)},"result":${JSON.stringify(pythonRepr(value))},"runtime":${runtime}`
+export interface Success {
+  readonly id: string
+  /** As Python's `repr` writes it. */
+  readonly result: string
+  /** Seconds. */
+  readonly runtime: number
+}
+
+export function writeSucceeded(json: JsonWriter, { id, result, runtime }: Success): void {
+  json.text(UUID, id)
+  json.text(RESULT, result)
+  json.number(RUNTIME, runtime)
+}
+
+export interface Failure {
+  readonly id: string
+  readonly exception: ExceptionObject | undefined
+  readonly traceback: string | undefined
 }
 
 /** Of `task-failed` and `task-retried`. */
-export function failedFields(
-  { id }: TaskMessage,
-  exception: ExceptionObject | undefined,
-  traceback: string | undefined,
-): string {
-  const text = exception === undefined ? 'None' : exceptionRepr(exception)
-  const own = `${uuidField(id)},"exception":${JSON.stringify(text)}`
-  return traceback === undefined ? own : `${own},"traceback":${JSON.stringify(traceback)}`
+export function writeFailed(json: JsonWriter, { id, exception, traceback }: Failure): void {
+  json.text(UUID, id)
+  json.text(EXCEPTION, exception === undefined ? 'None' : exceptionRepr(exception))
+  if (traceback !== undefined) json.text(TRACEBACK, traceback)
 }
 
 export interface Revocation {
@@ -48,12 +78,19 @@ export interface Revocation {
   readonly expired: boolean
 }
 
-export function revokedFields({ id }: TaskMessage, { terminated, signum, expired }: Revocation): string {
-  return `${uuidField(id)},"terminated":${terminated},"signum":${signum},"expired":${expired}`
+export function writeRevoked(json: JsonWriter, of: Revocation & { readonly id: string }): void {
+  json.text(UUID, of.id)
+  json.flag(TERMINATED, of.terminated)
+  json.number(SIGNUM, of.signum)
+  json.flag(EXPIRED, of.expired)
 }
 
-export function rejectedFields({ id }: TaskMessage, requeue: boolean): string {
-  return `${uuidField(id)},"requeue":${requeue}`
+export function writeRejected(
+  json: JsonWriter,
+  of: { readonly id: string; readonly requeue: boolean },
+): void {
+  json.text(UUID, of.id)
+  json.flag(REQUEUE, of.requeue)
 }
 
 /** Of `task-sent`, which the producer sends. */
@@ -90,16 +127,4 @@ function quoted(text: string): string {
     return ESCAPES[character] ?? `\\x${code}`
   })
   return quote + (quote === "'" ? escaped.replaceAll("'", "\\'") : escaped) + quote
-}
-
-function uuidField(id: string): string {
-  return `"uuid":${JSON.stringify(id)}`
-}
-
-function orNull(text: string | undefined): string {
-  return text === undefined ? 'null' : JSON.stringify(text)
-}
-
-function instantOrNull(instant: Date | undefined): string {
-  return instant === undefined ? 'null' : `"${formatInstant(instant)}"`
 }

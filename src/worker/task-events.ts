@@ -1,10 +1,11 @@
+import { pythonRepr } from '../serialization/python-repr.js'
 import {
-  failedFields,
-  receivedFields,
-  rejectedFields,
-  revokedFields,
-  startedFields,
-  succeededFields,
+  writeFailed,
+  writeReceived,
+  writeRejected,
+  writeRevoked,
+  writeStarted,
+  writeSucceeded,
 } from '../events/task-fields.js'
 import type { EventDispatcher } from '../events/dispatcher.js'
 import type { TaskEnd, TaskMonitor } from './monitors.js'
@@ -16,30 +17,33 @@ export function createTaskEvents(dispatcher: EventDispatcher, tasks: TaskLookup)
   const isSilent = ({ task }: TaskMessage): boolean => tasks.get(task)?.options.sendEvents === false
   return {
     received(message) {
-      if (!isSilent(message)) dispatcher.gather('task-received', receivedFields(message))
+      if (!isSilent(message)) dispatcher.gather('task-received', writeReceived, message)
     },
     started(message) {
-      if (!isSilent(message)) dispatcher.gather('task-started', startedFields(message))
+      if (!isSilent(message)) dispatcher.gather('task-started', writeStarted, message)
     },
     ended(message, end) {
       if (isSilent(message)) return () => undefined
-      // Now, while the value is there as the task has returned it.
-      const fields = fieldsOf(message, end)
-      return () => dispatcher.gather(`task-${end.kind}`, fields)
+      return toGather(dispatcher, message.id, end)
     },
   }
 }
 
-function fieldsOf(message: TaskMessage, end: TaskEnd): string {
+function toGather(dispatcher: EventDispatcher, id: string, end: TaskEnd): () => void {
   switch (end.kind) {
-    case 'succeeded':
-      return succeededFields(message, end.value, end.runtimeSeconds)
+    case 'succeeded': {
+      // Now, while the value is there as the task has returned it.
+      const success = { id, result: pythonRepr(end.value), runtime: end.runtimeSeconds }
+      return () => dispatcher.gather('task-succeeded', writeSucceeded, success)
+    }
     case 'failed':
-    case 'retried':
-      return failedFields(message, end.exception, end.traceback)
+    case 'retried': {
+      const failure = { id, exception: end.exception, traceback: end.traceback }
+      return () => dispatcher.gather(`task-${end.kind}`, writeFailed, failure)
+    }
     case 'revoked':
-      return revokedFields(message, end)
+      return () => dispatcher.gather('task-revoked', writeRevoked, { id, ...end })
     case 'rejected':
-      return rejectedFields(message, end.requeue)
+      return () => dispatcher.gather('task-rejected', writeRejected, { id, ...end })
   }
 }

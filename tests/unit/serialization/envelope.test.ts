@@ -5,7 +5,7 @@ import {
   UndecodableBodyError,
 } from '../../../src/serialization/errors.js'
 import { decodeBody } from '../../../src/serialization/decode-body.js'
-import { formatEnvelope } from '../../../src/serialization/format-envelope.js'
+import { envelopeBytes, formatEnvelope } from '../../../src/serialization/format-envelope.js'
 import { markRedelivered } from '../../../src/serialization/mark-redelivered.js'
 import { parseEnvelope, readDeliveryInfo } from '../../../src/serialization/envelope.js'
 import { resolveAcceptContent } from '../../../src/serialization/serializers.js'
@@ -92,6 +92,14 @@ describe('formatEnvelope', () => {
       properties: { priority: 6, delivery_mode: 1 },
     })
     expect(decodeBody(envelope, accept)).toEqual([1])
+  })
+})
+
+describe('envelopeBytes', () => {
+  it('are those of the text', () => {
+    const envelope = { ...outgoing, headers: { hostname: 'wörker' }, deliveryTag: 'tag' }
+    for (const payload of ['', '[[1], {}, {}]', Buffer.from([0, 255, 128])])
+      expect(envelopeBytes({ ...envelope, payload }).toString()).toBe(formatEnvelope({ ...envelope, payload }))
   })
 })
 
