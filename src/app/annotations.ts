@@ -1,5 +1,5 @@
 import { describeValue, InvalidArgumentError } from '../errors.js'
-import { checkTaskOptions } from './check-task-options.js'
+import { checkAnnotation } from './check-task-options.js'
 import { globMatcher } from '../glob.js'
 import type { AnyTaskOptions, TaskOptions } from './task-options.js'
 
@@ -49,7 +49,7 @@ function compile(annotation: unknown): Annotate {
     const decide = annotation as AnnotationFunction
     return (name, options) => {
       const given = decide(name, options) ?? undefined
-      if (given !== undefined) checkTaskOptions(`the annotation of ${name}`, given)
+      if (given !== undefined) checkAnnotation(`the annotation of ${name}`, given)
       return given
     }
   }
@@ -59,7 +59,7 @@ function compile(annotation: unknown): Annotate {
     )
   }
   const entries = Object.entries(annotation as AnnotationMap)
-  for (const [pattern, options] of entries) checkTaskOptions(`[${JSON.stringify(pattern)}]`, options)
+  for (const [pattern, options] of entries) checkAnnotation(`[${JSON.stringify(pattern)}]`, options)
   const isGlob = (pattern: string): boolean => /[*?[]/.test(pattern)
   const globs = entries
     .filter(([pattern]) => isGlob(pattern))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createEager, type Eager, type EagerParts } from './eager.js'
 import { createPrepareCanvas, errbackReach, type PrepareCanvas } from './apply-canvas.js'
+import { checkSendOptions } from './check-send-options.js'
 import { createSender, type SendTask, type SenderParts } from './send-task.js'
 import { fromTuple } from '../results/async-result.js'
 import { noteChild, runningTask } from '../results/running-task.js'
@@ -67,6 +68,7 @@ export function createCalls(parts: CallsParts): Calls {
 
   return {
     async call(...call) {
+      checkSendOptions(call[3])
       const result = await (eagerly()?.call ?? getSender())(...call)
       if (runningTask() !== undefined) noteChild(result.asTuple())
       return result

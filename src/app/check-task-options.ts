@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { didYouMean } from '../did-you-mean.js'
+import { faultOfUnique } from './check-unique.js'
 import { parseRate } from './rate-limit.js'
 import { describeValue, InvalidArgumentError } from '../errors.js'
 
@@ -17,40 +18,37 @@ const PRIORITY = 'an integer from 0 to 9'
 
 const RATE = 'a rate such as "10/s" or "100/m", a number a second, or { limit, per, key }'
 const COUNT = 'an integer, 1 or more'
-const key = z.union([name, hook], 'a string, or a function of the arguments')
-const rateLimit = z.union(
-  [
-    z.custom((rate) => isRate(rate)),
-    z.strictObject({
-      limit: z.number().positive(),
-      per: z.enum(['s', 'm', 'h']).optional(),
-      key: key.optional(),
-    }),
-  ],
-  RATE,
-)
+const KEY = 'a non-empty string, or a function of the arguments'
+const key = z.union([name, hook], KEY)
+const sharedRate = z.strictObject({
+  limit: z.number('a number, more than 0').positive('a number, more than 0'),
+  per: z.enum(['s', 'm', 'h'], 's, m or h').optional(),
+  key: key.optional(),
+})
 
-const unique = z.union(
-  [
-    z.boolean(),
-    z.strictObject({
-      key: key.optional(),
-      ttl: z.number().positive().optional(),
-      until: z.enum(['start', 'finish']).optional(),
-      onConflict: z.enum(['drop', 'error']).optional(),
-    }),
-  ],
-  'true, false, or { key, ttl, until, onConflict }',
-)
-
-function isRate(rate: unknown): boolean {
+function faultOfRate(rate: unknown): string | undefined {
+  if (typeof rate === 'object' && rate !== null && !Array.isArray(rate)) {
+    const issue = sharedRate.safeParse(rate).error?.issues[0]
+    if (issue === undefined) return undefined
+    if (issue.code === 'unrecognized_keys') return `rateLimit: expected ${RATE}, got ${issue.keys.join(', ')}`
+    const [member = ''] = issue.path.map(String)
+    const value = describeValue((rate as Record<string, unknown>)[member])
+    return `rateLimit.${member}: expected ${issue.message}, got ${value}`
+  }
   try {
     parseRate(rate)
-    return true
+    return undefined
   } catch {
-    return false
+    return `rateLimit: expected ${RATE}, got ${describeValue(rate)}`
   }
 }
+
+/** One that says by itself what is wrong, and where in it. */
+const checkedBy = (faultOf: (value: unknown) => string | undefined) =>
+  z.unknown().superRefine((value, context) => {
+    const fault = value === undefined ? undefined : faultOf(value)
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault, params: { isWhole: true } })
+  })
 
 /** Of each option what it may be, the message being what is expected. */
 const shape = {
@@ -73,10 +71,10 @@ const shape = {
   retryJitter: flag,
   softTimeLimit: seconds,
   timeLimit: seconds,
-  rateLimit,
+  rateLimit: checkedBy(faultOfRate),
   concurrencyLimit: z.number(COUNT).int(COUNT).min(1, COUNT),
   concurrencyKey: key,
-  unique,
+  unique: checkedBy(faultOfUnique),
   expires: seconds,
   serializer: name,
   compression: name,
@@ -89,7 +87,7 @@ const shape = {
   afterReturn: hook,
 } as const
 
-const FORM_OPTIONS = ['bind', 'params', 'argNames', 'kwargs'] as const
+const FORM_OPTIONS = ['bind', 'params', 'argNames', 'kwargs']
 const schema = z.strictObject(shape).partial()
 
 /**
@@ -99,23 +97,35 @@ const schema = z.strictObject(shape).partial()
  * @throws InvalidArgumentError with one line for each fault.
  */
 export function checkTaskOptions(where: string, options: object): void {
+  check(where, options, FORM_OPTIONS)
+}
+
+/**
+ * The same of what replaces options of a task from outside, which cannot say how its function is called.
+ *
+ * @throws InvalidArgumentError
+ */
+export function checkAnnotation(where: string, options: object): void {
+  check(where, options, [])
+}
+
+function check(where: string, options: object, passed: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new InvalidArgumentError(`${where}: expected an object of options, got ${describeValue(options)}`)
   }
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([key]) => !FORM_OPTIONS.includes(key as 'bind')),
-  )
+  const given = Object.fromEntries(Object.entries(options).filter(([key]) => !passed.includes(key)))
   const parsed = schema.safeParse(given)
   if (parsed.success) return
   const faults = parsed.error.issues.flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownOption(where, key))
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownOption(where, key, passed))
+    if (issue.code === 'custom' && issue.params?.['isWhole'] === true) return [`${where}: ${issue.message}`]
     const [key = ''] = issue.path.map(String)
     return [`${where}: ${key}: expected ${issue.message}, got ${describeValue(given[key])}`]
   })
   throw new InvalidArgumentError(faults.join('\n'))
 }
 
-function unknownOption(where: string, key: string): string {
-  const meant = didYouMean(key, [...Object.keys(shape), ...FORM_OPTIONS])
+function unknownOption(where: string, key: string, passed: readonly string[]): string {
+  const meant = didYouMean(key, [...Object.keys(shape), ...passed])
   return `${where}: ${key}: unknown option${meant === undefined ? '' : `; did you mean ${meant}?`}`
 }

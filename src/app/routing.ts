@@ -1,5 +1,6 @@
 import { InvalidArgumentError, describeValue } from '../errors.js'
 import { globMatcher } from '../glob.js'
+import { isPlainRecord } from '../serialization/plain-record.js'
 
 /** Where a call is to go; what is not named is left to the task's and the application's settings. */
 export interface Route {
@@ -108,7 +109,7 @@ const ROUTE_KEYS = ['queue', 'priority']
 
 function readRoute(value: unknown, place: string): Route {
   if (typeof value === 'string' && value !== '') return { queue: value }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isPlainRecord(value)) {
     throw new InvalidArgumentError(
       `${place}: expected a queue's name or a route, got ${describeValue(value)}`,
     )
@@ -117,7 +118,7 @@ function readRoute(value: unknown, place: string): Route {
   if (unknown !== undefined) {
     throw new InvalidArgumentError(`${place}: expected the keys ${ROUTE_KEYS.join(', ')}, got ${unknown}`)
   }
-  const { queue, priority } = value as Readonly<Record<keyof Route, unknown>>
+  const { queue, priority } = value
   if (queue !== undefined && (typeof queue !== 'string' || queue === '')) {
     throw new InvalidArgumentError(`${place}.queue: expected a queue's name, got ${describeValue(queue)}`)
   }

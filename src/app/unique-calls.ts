@@ -58,9 +58,6 @@ export function uniqueKeyOf(
     until = 'finish',
     onConflict = 'drop',
   } = unique === true ? {} : unique
-  if (!(Number.isFinite(ttl) && ttl > 0)) {
-    throw new InvalidArgumentError(`unique.ttl: expected seconds, more than 0, got ${describeValue(ttl)}`)
-  }
   const made =
     key === undefined ? fingerprint(args, kwargs) : typeof key === 'string' ? key : key(args, kwargs)
   if (made === undefined) return undefined

@@ -9,6 +9,14 @@ describe('options of a task', () => {
     [{ timeLimit: '5' }, 'task t: timeLimit: expected seconds, 0 or more, got string "5"'],
     [{ throws: [5] }, 'task t: throws: expected a list of error classes, got array of 1'],
     [{ onSuccess: 'log' }, 'task t: onSuccess: expected a function, got string "log"'],
+    [{ rateLimit: { limit: 0 } }, 'task t: rateLimit.limit: expected a number, more than 0, got number 0'],
+    [{ rateLimit: { limit: 1, per: 'd' } }, 'task t: rateLimit.per: expected s, m or h, got string "d"'],
+    [{ rateLimit: '10/d' }, 'task t: rateLimit: expected a rate such as "10/s" or "100/m"'],
+    [{ unique: { until: 'never' } }, 'task t: unique.until: expected start or finish, got string "never"'],
+    [
+      { unique: { kye: 'a' } },
+      'task t: unique: expected true, false, or { key, ttl, until, onConflict }, got kye',
+    ],
   ])('%j are refused by name and value', (options, fault) => {
     expect(() => app.task('t', options as never, () => 1)).toThrow(fault)
   })
@@ -28,6 +36,11 @@ describe('annotations', () => {
     const send = { maxRetries: 9, priority: 5, timeLimit: 10, softTimeLimit: 9, acksLate: false }
     expect(app.tasks.get('mail.send')?.options).toEqual(send)
     expect(app.tasks.get('add')?.options).toEqual({ maxRetries: 1, priority: 5 })
+  })
+
+  it('cannot say how a function is called', () => {
+    const annotate = () => new Celery('annotated', { taskAnnotations: { '*': { bind: true } as never } })
+    expect(annotate).toThrow('["*"]: bind: unknown option')
   })
 
   it('that come with configure apply to what the task says of itself', () => {

@@ -72,6 +72,8 @@ describe('routeTask', () => {
 
   it('refuses what a function returns and is no route', () => {
     expect(() => routed((() => 5) as never, 'a.b')).toThrow(/the route of a\.b: expected .* got number 5/)
+    const late = (() => Promise.resolve('q')) as never
+    expect(() => routed(late, 'a.b')).toThrow(/the route of a\.b: expected .* got object \(Promise\)/)
   })
 })
 
