@@ -104,7 +104,7 @@ export interface WorkerCounts {
   readonly active: number
   /** Claimed, not yet running. */
   readonly reserved: number
-  /** Ended, by a hard time limit or whoever terminated them, while their functions go on on the event loop. */
+  /** Ended, by a hard time limit or whoever terminated them, while their functions go on. */
   readonly lingering: number
 }
 
@@ -166,9 +166,10 @@ export interface RunningWorker extends AsyncDisposable {
   stop(): Promise<void>
   /**
    * End a task that runs here, as revoked: its signal aborts, and a child in which it goes on for a second more is
-   * killed. @returns false where it does not run here.
+   * killed, but after SIGUSR1, which leaves the end to the function. It may be terminated again.
    *
    * @param signal - Sent to the child, where it is a process. @default 'SIGTERM'
+   * @returns false where it does not run here. @throws InvalidArgumentError for a signal that there is not.
    */
   terminate(taskId: string, signal?: NodeJS.Signals): boolean
   /** Hand everything back at once, running tasks included; their signals abort. */

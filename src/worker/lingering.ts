@@ -1,21 +1,27 @@
+import type { Execution } from './pool/pool.js'
 import type { Log } from '../log.js'
 import type { Request } from './request.js'
 
 /** A run whose task was ended, and whose function was not. */
 export interface LingeringRun {
   readonly request: Request
+  /** Of one that may be ended by force all the same. */
+  readonly execution?: Execution | undefined
   /** By {@link Clock.passedMs}. */
   readonly startedAt: number
 }
 
 /**
- * Functions on the event loop that go on although their tasks were ended, by a hard time limit or by whoever terminated
- * them: all that can be done is to abort their signal, and to say so where they ignore it.
+ * Functions that go on although their tasks were ended, by a hard time limit or by whoever terminated them. On the event
+ * loop all that can be done is to abort their signal, and to say so where they ignore it; in a child they
+ * do so after a signal that leaves the end to them, until a stronger one.
  */
 export interface Lingering {
   readonly count: number
   /** The oldest of them, for those who ask what runs. */
   list(): readonly LingeringRun[]
+  /** Those of a task that may be ended by force. */
+  endable(taskId: string): readonly Execution[]
   /**
    * @param why - `was terminated`
    * @param returned - settles when the function has returned.
@@ -33,13 +39,14 @@ export function createLingering(log: Log): Lingering {
   const runs = new Set<LingeringRun>()
   const toldAt = new Map<string, number>()
 
-  const tell = ({ request: { message } }: LingeringRun, why: string): void => {
+  const tell = ({ request: { message }, execution }: LingeringRun, why: string): void => {
     const { id, task } = message
     const now = performance.now()
     if (now - (toldAt.get(task) ?? -Infinity) < QUIET_MS) return
     toldAt.set(task, now)
     const text = `Task ${task}[${id}] ${why} but goes on, as its function ignores its signal`
-    log.warn({ taskId: id, task, lingering: runs.size }, `${text}: run it in a pool of threads or processes`)
+    const advice = execution === undefined ? 'run it in a pool of threads or processes' : 'SIGKILL ends it'
+    log.warn({ taskId: id, task, lingering: runs.size }, `${text}: ${advice}`)
   }
 
   return {
@@ -47,6 +54,10 @@ export function createLingering(log: Log): Lingering {
       return runs.size
     },
     list: () => [...runs].slice(0, MOST_LISTED),
+    endable: (taskId) =>
+      [...runs].flatMap(({ request, execution }) =>
+        execution !== undefined && request.message.id === taskId ? [execution] : [],
+      ),
     watch(run, why, returned) {
       runs.add(run)
       const timer = setTimeout(() => tell(run, why), GRACE_MS).unref()

@@ -31,7 +31,8 @@ export interface Runner {
   abort(): Delivery[]
   /**
    * Store that a running task was revoked, settle its message, and end it: a child gets the signal, and is killed where
-   * it does not end of it; on the event loop the task's signal aborts, and its slot is free when it returns.
+   * it does not end of it, but for SIGUSR1; on the event loop the task's signal aborts. Its slot is free when it has ended,
+   * and one that is left to end by itself is among those that run until then, and may be terminated again.
    *
    * @returns false where it does not run here.
    */
@@ -208,31 +209,39 @@ export function createRunner(parts: RunnerParts): Runner {
     },
     terminate(taskId, signal) {
       const found = [...running.values()].filter(({ request }) => request.message.id === taskId)
+      // A signal that left the end to the function may be followed by a stronger one.
+      const left = lingering.endable(taskId)
+      for (const execution of left) execution.terminate?.(signal)
       for (const { request, delivery, execution, startedAt } of found) {
         running.delete(request.delivery)
-        if (execution.terminate === undefined) {
-          execution.abort(new TaskRevokedError('terminated'))
-          const returned = execution.returned ?? execution.outcome
-          if (returned instanceof Promise) lingering.watch({ request, startedAt }, 'was terminated', returned)
-        } else execution.terminate(signal)
+        const isEndable = execution.terminate !== undefined
+        if (!isEndable) execution.abort(new TaskRevokedError('terminated'))
+        const ends = isEndable && execution.terminate(signal)
+        const returned = execution.returned ?? execution.outcome
+        if (!ends && returned instanceof Promise) {
+          const run = { request, startedAt, execution: isEndable ? execution : undefined }
+          lingering.watch(run, 'was terminated', returned)
+        }
         refusals.revoke(request.message, delivery, 'terminated', signal)
       }
-      return found.length > 0
+      return found.length + left.length > 0
     },
     setTimeLimits: limits.set,
     latest: () => latest,
     running: () => {
       const startOfTime = clock.now() - clock.passedMs()
-      const tell = ({ request, startedAt }: LingeringRun, isAcknowledged: boolean): RunningRequest => ({
-        ...{ request, isAcknowledged, startedAt: startOfTime + startedAt },
-        pid: process.pid,
-      })
+      const tell = (
+        { request, startedAt, execution }: LingeringRun,
+        isAcknowledged: boolean,
+      ): RunningRequest => {
+        const pid = execution?.pid
+        return {
+          ...{ request, isAcknowledged, startedAt: startOfTime + startedAt },
+          pid: pid === undefined ? process.pid : pid(),
+        }
+      }
       return [
-        ...[...running.values()].map((each) => {
-          const { pid } = each.execution
-          const told = tell(each, each.delivery === undefined)
-          return pid === undefined ? told : { ...told, pid: pid() }
-        }),
+        ...[...running.values()].map((each) => tell(each, each.delivery === undefined)),
         ...lingering.list().map((run) => tell(run, true)),
       ]
     },

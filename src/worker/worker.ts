@@ -1,7 +1,10 @@
+import { checkWorkerOptions } from './check-worker-options.js'
 import { createMembers, type WorkerMembers } from './members.js'
 import { nodeName } from './node-name.js'
 import { openHttpPort } from './telemetry/open-http-port.js'
 import { runningPool } from './pool/running-pool.js'
+import { describeValue, InvalidArgumentError } from '../errors.js'
+import { signalNamed } from './signal-named.js'
 import { shutDown, type BegunWorker } from './shutdown.js'
 import { startRemoteControl } from './remote-control/start-remote-control.js'
 import type { Autoscaler } from './pool/autoscaler.js'
@@ -13,8 +16,11 @@ const PING_TIMEOUT_MS = 5000
 /**
  * Start a worker: a consumer that claims messages, a pool that runs their tasks, and a settler that records what
  * became of them. Resolves when it consumes.
+ *
+ * @throws InvalidArgumentError, PoolStartError
  */
 export async function startWorker(parts: WorkerParts, options: WorkerOptions = {}): Promise<RunningWorker> {
+  checkWorkerOptions(options)
   const { signals } = parts
   const hostname = nodeName(options.hostname ?? 'celery@%h')
   await signals.emit('workerInit', { hostname })
@@ -43,7 +49,12 @@ export async function startWorker(parts: WorkerParts, options: WorkerOptions = {
     httpPort: httpEndpoint?.port,
     stopped,
     pool: runningPool(pool, supply.autoscaler),
-    terminate: (taskId, signal = 'SIGTERM') => processor.terminate(taskId, signal),
+    terminate(taskId, signal = 'SIGTERM') {
+      const known = signalNamed(signal)
+      if (known === undefined)
+        throw new InvalidArgumentError(`signal: expected one such as SIGTERM, got ${describeValue(signal)}`)
+      return processor.terminate(taskId, known)
+    },
     counts: () => processor.counts(),
     setRateLimit: processor.setRateLimit,
     enableEvents: events.enableEvents,

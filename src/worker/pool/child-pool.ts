@@ -123,13 +123,14 @@ function executeWith(staff: Staff, hasPids: boolean): Execute {
       terminate(signal) {
         giveUp.abort()
         const mine = member
-        if (mine === undefined) return
+        if (mine === undefined) return true
         mine.send({ type: 'abort', reason: toPortableError(new TaskRevokedError('terminated')) })
         // With Celery, tasks can see this one and go on; in Node.js it opens the debugger.
-        if (signal === 'SIGUSR1') return
+        if (signal === 'SIGUSR1') return false
         mine.signal(signal)
         const killing = setTimeout(() => member === mine && mine.kill(), TERMINATE_MS)
         void outcome.then(() => clearTimeout(killing))
+        return true
       },
     } satisfies Execution
   }

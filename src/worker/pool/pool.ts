@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../errors.js'
+import { describeValue, InvalidArgumentError } from '../../errors.js'
 import type { ContextParts, Request } from '../request.js'
 import type { Outcome } from '../outcome.js'
 import type { PoolKind } from '../../app/worker-options.js'
@@ -10,7 +10,7 @@ export interface Pool extends PoolParts {
   /**
    * Add slots. Resolves when tasks can run in all of them.
    *
-   * @throws InvalidArgumentError where the pool has a fixed size.
+   * @throws InvalidArgumentError for what is no count, or where the pool has a fixed size.
    */
   grow(this: void, count: number): Promise<void>
   /**
@@ -68,8 +68,10 @@ export interface Execution {
   /**
    * End it, with a signal of the operating system, where it runs in a child; what becomes its outcome then means
    * nothing. Undefined where only the function itself can end it.
+   *
+   * @returns false where this signal leaves the end to the function.
    */
-  readonly terminate?: (signal: NodeJS.Signals) => void
+  readonly terminate?: (signal: NodeJS.Signals) => boolean
 }
 
 /** Whether tasks run on the event loop of the worker. */
@@ -79,14 +81,16 @@ export function runsHere({ kind }: Pool): boolean {
 
 export function sizedPool(parts: PoolParts): Pool {
   const { kind, slots } = parts
-  const resize = async (change: number): Promise<void> => {
-    const wanted = slots.concurrency + change
+  const resize = async (count: number, direction: 'grow' | 'shrink'): Promise<void> => {
+    const wanted = slots.concurrency + (direction === 'grow' ? count : -count)
     if (parts.resize === undefined)
       throw new InvalidArgumentError(`a pool of the kind ${kind} has one slot, always`)
-    if (!Number.isInteger(change) || wanted < 1)
+    if (!Number.isInteger(count) || count < 1)
       throw new InvalidArgumentError(
-        `a pool of ${slots.concurrency} slots cannot ${change < 0 ? 'shrink' : 'grow'} by ${Math.abs(change)}`,
+        `${direction}: expected an integer, 1 or more, got ${describeValue(count)}`,
       )
+    if (wanted < 1)
+      throw new InvalidArgumentError(`a pool of ${slots.concurrency} slots cannot shrink by ${count}`)
     await parts.resize(wanted)
   }
   return {
@@ -97,7 +101,7 @@ export function sizedPool(parts: PoolParts): Pool {
     get writes() {
       return parts.writes
     },
-    grow: resize,
-    shrink: (count) => resize(-count),
+    grow: (count) => resize(count, 'grow'),
+    shrink: (count) => resize(count, 'shrink'),
   }
 }

@@ -1,4 +1,3 @@
-import { constants } from 'node:os'
 import { CommandError, countIn, failed, ok, secondsIn, textIn, textsIn } from './command.js'
 import { InvalidArgumentError } from '../../errors.js'
 import { isPlainRecord } from '../../serialization/plain-record.js'
@@ -6,6 +5,7 @@ import { parseRate, type RateLimit } from '../../app/rate-limit.js'
 import { pythonRepr } from '../../serialization/python-repr.js'
 import { stampsIn } from '../../control/control.js'
 import { isStamped } from '../revocation/revoked.js'
+import { signalNamed } from '../signal-named.js'
 import { runsHere } from '../pool/pool.js'
 import { unenforced } from '../pool/unenforced-limits.js'
 import type { Arguments, ControlCommand } from './command.js'
@@ -175,10 +175,7 @@ async function resize(
 /** By its name, with or without `SIG`, or its number. @throws CommandError */
 function signalIn(args: Arguments): NodeJS.Signals {
   const given = args['signal'] ?? 'SIGTERM'
-  const text = typeof given === 'string' ? given.toUpperCase() : ''
-  const name = text.startsWith('SIG') ? text : `SIG${text}`
-  for (const [known, number] of Object.entries(constants.signals)) {
-    if (known === name || number === given) return known as NodeJS.Signals
-  }
-  throw new CommandError('ValueError', `Invalid signal: ${pythonRepr(given)}`)
+  const signal = signalNamed(given)
+  if (signal === undefined) throw new CommandError('ValueError', `Invalid signal: ${pythonRepr(given)}`)
+  return signal
 }

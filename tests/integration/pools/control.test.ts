@@ -54,6 +54,23 @@ describe.each(['processes', 'threads'] as const)('a pool of %s, by remote contro
     expect(await active()).toEqual([])
   })
 
+  it('row 25: leaves a task to end by itself after SIGUSR1, and lists it until it does or is killed', async () => {
+    const spinning = await site.send('work.spin')
+    const pid = await atWork(spinning)
+    const { id } = spinning
+    const terminate = (killSignal: string) => site.app.control.terminate(id, { ...options, killSignal })
+    const told = { [destination]: { ok: `terminate: ${id}` } }
+    expect(await terminate('SIGUSR1')).toEqual(told)
+    await expect(spinning.get(PATIENCE)).rejects.toMatchObject({ excType: 'TaskRevokedError' })
+    expect((await active()).map((task) => [task.id, task.worker_pid])).toEqual([[id, pid]])
+    expect(site.worker.counts()).toMatchObject({ active: 1, lingering: 1 })
+    expect(await terminate('KILL')).toEqual(told)
+    await eventually(() => site.worker.counts().lingering === 0)
+    expect(await active()).toEqual([])
+    expect(() => site.worker.terminate(id, 'SIGFOO' as never)).toThrow('signal: expected one such as SIGTERM')
+    await runsTheNext()
+  })
+
   it('tells the process that a task has started in', async () => {
     const sent = await site.send('work.until_aborted')
     await eventually(async () => (await sent.state()) === 'STARTED')

@@ -47,6 +47,10 @@ it('grows and shrinks a pool, but neither to nothing nor one of a fixed size', a
   await pool.shrink(4)
   expect(pool.slots.concurrency).toBe(1)
   await expect(pool.shrink(1)).rejects.toThrow('a pool of 1 slots cannot shrink by 1')
-  await expect(pool.grow(1.5)).rejects.toThrow('a pool of 1 slots cannot grow by 1.5')
+  for (const count of [0, -1, 1.5, NaN, 'many']) {
+    const fault = /: expected an integer, 1 or more, got (number|string) \S+$/
+    await expect(pool.grow(count as number)).rejects.toThrow(fault)
+    await expect(pool.shrink(count as number)).rejects.toThrow(fault)
+  }
   await expect(createAsyncPool('solo', 5).grow(1)).rejects.toThrow('the kind solo has one slot')
 })
