@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { SourceUnavailableError } from './errors.js'
 import { defaultSourceDirs } from './open-file-source.js'
-import { processReport } from './process-report.js'
 import { AGGREGATES, FORMATS, type ReportRequest } from './report-request.js'
 import type { Celery } from '../../index.js'
 
@@ -50,6 +49,8 @@ export function registerReportTasks(app: Celery, options: ReportTaskOptions): vo
         ...(asked.group_by === null ? {} : { groupBy: asked.group_by }),
         ...(asked.metrics === null ? {} : { metrics: asked.metrics }),
       }
+      // With what it needs it is a fifth of all that a process of the service loads, and most make no report.
+      const { processReport } = await import('./process-report.js')
       return processReport(request, {
         onProgress: (progress) => task.updateState('PROGRESS', progress),
         signal: task.signal,

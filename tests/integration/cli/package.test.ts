@@ -92,6 +92,25 @@ describe('the packed package', () => {
     expect(await run(process.execPath, ['program.js'], project)).toBe('42')
   })
 
+  it('loads what makes reports when the first is made', async () => {
+    const program = `
+      import { createRequire } from 'node:module'
+      import { registerBundledTasks } from './node_modules/lovage/dist/tasks/index.js'
+      const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((f) => f.includes('papaparse'))
+      let report
+      registerBundledTasks({ task: (name, options, run) => (report = run) }, { artifactDir: 'out', sourceDirs: ['.'] })
+      console.log(loaded())
+      await report(
+        { report_id: 'r', source: 'sales.csv', format: 'json', group_by: null, metrics: null },
+        { updateState: () => Promise.resolve(), signal: new AbortController().signal },
+      )
+      console.log(loaded())
+    `
+    await writeFile(path.join(project, 'sales.csv'), 'price\n3\n')
+    await writeFile(path.join(project, 'report.js'), program)
+    expect(await run(process.execPath, ['report.js'], project)).toBe('false\ntrue')
+  })
+
   it('brings the command and the service', async () => {
     const program = (name: string): string => path.join('node_modules/lovage/dist', name)
     expect(await run(process.execPath, [program('cli/main.js'), '--version'], project)).toMatch(
