@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { eventually } from '../../support/eventually.js'
+import type { RunningProcess } from '../../support/start-process.js'
 import { tempDir } from '../../support/temp-dir.js'
 import { redisForTests, type SharedRedis } from '../../support/redis.js'
 import { testApp } from '../../support/test-app.js'
-import { appModule, lovage, startLovage } from './lovage.js'
+import { appModule, lovage, startLovage, type LovageOptions } from './lovage.js'
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 
@@ -19,6 +20,20 @@ afterAll(() => redis.stop())
 /** The environment of a service whose keys nobody else has. */
 function service(): Record<string, string> {
   return { REDIS_URL: redis.url, REDIS_KEY_PREFIX: `${redis.prefix}${randomUUID()}:` }
+}
+
+/** Run a command that is to be refused: exit code 2, and these lines. */
+async function refusedWith(
+  args: readonly string[],
+  lines: readonly RegExp[],
+  options?: LovageOptions,
+): Promise<void> {
+  const { code, output } = await lovage(args, options)
+  expect({ args, code, output }).toEqual({
+    args,
+    code: 2,
+    output: lines.map((line) => expect.stringMatching(line) as unknown),
+  })
 }
 
 describe('lovage worker', () => {
@@ -146,18 +161,20 @@ describe('lovage list bindings and report', () => {
   it('print what is bound, versions and settings', async () => {
     const env = service()
     await lovage(['call', 't', '--queue', 'other'], { env })
-    const { stdout } = await lovage(['list', 'bindings', '-Q', 'other'], { env })
-    expect(stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY', 'other  other     other'])
-    const listed = await lovage(['list', 'bindings', '-Q', 'other', '--json'], { env })
+    const url = redis.url.replace('//', '//:hush@')
+    const [bound, listed, report, json] = await Promise.all([
+      lovage(['list', 'bindings', '-Q', 'other'], { env }),
+      lovage(['list', 'bindings', '-Q', 'other', '--json'], { env }),
+      lovage(['-b', url, 'report'], { env }),
+      lovage(['-b', url, 'report', '--json'], { env }),
+    ])
+    expect(bound.stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY', 'other  other     other'])
     expect(JSON.parse(listed.stdout.join(''))).toEqual([
       { queue: 'other', exchange: 'other', routingKey: 'other' },
     ])
-    const url = redis.url.replace('//', '//:hush@')
-    const report = await lovage(['-b', url, 'report'], { env })
     expect(report.stdout.join('\n')).toMatch(
       /software -> lovage:\d.* node:\d[^]*transport:redis results:redis/,
     )
-    const json = await lovage(['-b', url, 'report', '--json'], { env })
     expect(JSON.parse(json.stdout.join(''))).toMatchObject({
       app: 'lovage',
       settings: { broker_url: redis.url.replace('//', '//***@') },
@@ -166,39 +183,66 @@ describe('lovage list bindings and report', () => {
   })
 })
 
-describe('lovage --json, and colours', () => {
-  it('prints JSON on demand', async () => {
-    const env = service()
-    const worker = await startLovage(['worker'], { env })
+describe('lovage call and result, beside a worker', () => {
+  let env: Record<string, string>
+  let worker: RunningProcess
+  beforeAll(async () => {
+    env = service()
+    worker = await startLovage(['worker'], { env, directory: appModule('') })
     await worker.waitForLine(/ready\.$/)
+  })
+  afterAll(() => worker.stop())
+
+  it('print JSON on demand', async () => {
     const call = await lovage(['call', 'demo.add', '-a', '[40, 2]', '--json'], { env })
     const { id } = JSON.parse(call.stdout.join('')) as { id: string }
     const result = await lovage(['result', id, '--json', '-t', 'demo.add'], { env })
     expect(JSON.parse(result.stdout.join(''))).toEqual({ id, status: 'SUCCESS', result: 42 })
-    await worker.stop()
-    await lovage(['call', 't', '--queue', 'celery', '--serializer', 'yaml'], { env })
-    const purge = await lovage(['purge', '-f', '--json', '-X', 'reports'], { env })
-    expect(JSON.parse(purge.stdout.join(''))).toMatchObject({
-      purged: 1,
-      queues: expect.not.arrayContaining(['reports']) as unknown,
-    })
   })
 
-  it('colours what it prints where it is told to, and nothing that is piped', async () => {
+  it('do not start a task before its countdown', async () => {
+    const sentAt = Date.now()
+    const { stdout } = await lovage(['call', 'demo.add', '-a', '[1, 1]', '--countdown', '1.5'], { env })
+    expect(await lovage(['result', stdout[0] ?? ''], { env })).toMatchObject({ output: ['2'] })
+    expect(Date.now() - sentAt).toBeGreaterThan(1500)
+  })
+
+  it('fail with what the task has raised, and show the traceback when asked', async () => {
+    const { stdout } = await lovage(['call', 'demo.fail', '-a', '["no luck"]'], { env })
+    const id = stdout[0] ?? ''
+
+    const [failed, traceback] = await Promise.all([
+      lovage(['result', id], { env }),
+      lovage(['result', id, '--traceback'], { env }),
+    ])
+    expect(failed.code).toBe(1)
+    expect(failed.output).toEqual([expect.stringMatching(/DemoFailure.*no luck/)])
+    expect(traceback.code).toBe(0)
+    expect(traceback.stdout.join('\n')).toMatch(/DemoFailure.*no luck/)
+  })
+})
+
+describe('lovage, its colours', () => {
+  it('are there where they are asked for, and in nothing that is piped', async () => {
     const env = { ...service(), FORCE_COLOR: '1' }
     const bindings = (flags: string[]): ReturnType<typeof lovage> =>
-      lovage([...flags, 'list', 'bindings'], { env })
-    expect((await bindings([])).stdout).toEqual(['\x1b[1mQUEUE  EXCHANGE  ROUTING KEY\x1b[22m'])
-    expect((await bindings(['-C'])).stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY'])
-    const worker = await startLovage(['worker'], { env })
+      lovage([...flags, 'list', 'bindings'], { env: { ...service(), FORCE_COLOR: '1' } })
+    const [worker, painted, plain] = await Promise.all([
+      startLovage(['worker'], { env }),
+      bindings([]),
+      bindings(['-C']),
+    ])
+    expect(painted.stdout).toEqual(['\x1b[1mQUEUE  EXCHANGE  ROUTING KEY\x1b[22m'])
+    expect(plain.stdout).toEqual(['QUEUE  EXCHANGE  ROUTING KEY'])
     await worker.waitForLine(/ready\./)
     expect(worker.output()).toContain('\x1b[1m[config]\x1b[22m')
     expect(worker.output()).toContain('\x1b[32mINFO')
-    const status = await lovage(['status', '-t', '10'], { env })
+    const [status, piped] = await Promise.all([
+      lovage(['status', '-t', '10'], { env }),
+      lovage(['status'], { env: { ...env, FORCE_COLOR: '' } }),
+    ])
     expect(status.stdout[0]).toContain(': \x1b[32mOK\x1b[39m')
-    expect((await lovage(['status'], { env: { ...env, FORCE_COLOR: '' } })).output.join()).not.toContain(
-      '\x1b',
-    )
+    expect(piped.output.join()).not.toContain('\x1b')
     await worker.stop()
   })
 })
@@ -231,21 +275,16 @@ describe('lovage -A', () => {
     expect(await testApp(redis.url).broker.queueLength(queue)).toBe(1)
   })
 
-  it.each([
-    ['nowhere.js', /there is no such file in .*, and no such package/],
-    ['exports-nothing.js', /exports neither app nor a default/],
-    ['no-celery.js', /no Celery of this installation/],
-    ['broken.js', /RangeError: no such shelf \(file:.*broken\.js:1:7\)$/],
-  ])('says in one line what is wrong with %s', async (name, message) => {
-    const { code, output } = await lovage(['-A', name, 'worker'], { directory: appModule('') })
-    expect(code).toBe(2)
-    expect(output).toEqual([expect.stringMatching(message)])
-  })
-
-  it('says where it belongs when it stands behind the command', async () => {
-    const { code, output } = await lovage(['worker', '-A', 'shop.js'])
-    expect(code).toBe(2)
-    expect(output).toEqual([expect.stringContaining('stands before the command: lovage -A shop.js worker')])
+  it('says in one line what is wrong with a module, and where it belongs when it stands behind the command', async () => {
+    const refuses = (args: string[], message: RegExp): Promise<void> =>
+      refusedWith(args, [message], { directory: appModule('') })
+    await Promise.all([
+      refuses(['-A', 'nowhere.js', 'worker'], /there is no such file in .*, and no such package/),
+      refuses(['-A', 'exports-nothing.js', 'worker'], /exports neither app nor a default/),
+      refuses(['-A', 'no-celery.js', 'worker'], /no Celery of this installation/),
+      refuses(['-A', 'broken.js', 'worker'], /RangeError: no such shelf \(file:.*broken\.js:1:7\)$/),
+      refuses(['worker', '-A', 'shop.js'], /stands before the command: lovage -A shop\.js worker/),
+    ])
   })
 })
 
@@ -294,17 +333,6 @@ describe('lovage call', () => {
     await consumer.stop()
   })
 
-  it('does not start a task before its countdown', async () => {
-    const env = service()
-    const worker = await startLovage(['worker'], { env })
-    await worker.waitForLine(/ready\.$/)
-    const sentAt = Date.now()
-    const { stdout } = await lovage(['call', 'demo.add', '-a', '[1, 1]', '--countdown', '1.5'], { env })
-    expect(await lovage(['result', stdout[0] ?? ''], { env })).toMatchObject({ output: ['2'] })
-    expect(Date.now() - sentAt).toBeGreaterThan(1500)
-    await worker.stop()
-  })
-
   it('fails in one line where no broker answers', async () => {
     const { code, output } = await lovage(['-b', 'redis://127.0.0.1:1/0', 'call', 'demo.add'])
     expect(code).toBe(1)
@@ -313,22 +341,6 @@ describe('lovage call', () => {
 })
 
 describe('lovage result', () => {
-  it('fails with what the task has raised, and shows the traceback when asked', async () => {
-    const env = service()
-    const worker = await startLovage(['worker'], { env })
-    await worker.waitForLine(/ready\.$/)
-    const { stdout } = await lovage(['call', 'demo.fail', '-a', '["no luck"]'], { env })
-    const id = stdout[0] ?? ''
-
-    const failed = await lovage(['result', id], { env })
-    expect(failed.code).toBe(1)
-    expect(failed.output).toEqual([expect.stringMatching(/DemoFailure.*no luck/)])
-    const traceback = await lovage(['result', id, '--traceback'], { env })
-    expect(traceback.code).toBe(0)
-    expect(traceback.stdout.join('\n')).toMatch(/DemoFailure.*no luck/)
-    await worker.stop()
-  })
-
   it('has no traceback of a task that nobody has run', async () => {
     const { code, output } = await lovage(['result', 'unknown', '--traceback'], { env: service() })
     expect(code).toBe(1)
@@ -342,8 +354,8 @@ describe('lovage purge', () => {
     const app = testApp(redis.url, { brokerTransportOptions: { globalKeyprefix: env.REDIS_KEY_PREFIX } })
     for (const queue of ['celery', 'celery', 'reports', 'other']) await app.sendTask('t', [], {}, { queue })
 
-    for (const input of ['n\n', '\n']) {
-      const refused = await lovage(['purge'], { env, input })
+    const answers = ['n\n', '\n']
+    for (const refused of await Promise.all(answers.map((input) => lovage(['purge'], { env, input })))) {
       expect(refused.code).toBe(1)
       expect(refused.output.join('\n')).toContain('will remove all tasks from queues: celery, reports.')
     }
@@ -352,9 +364,15 @@ describe('lovage purge', () => {
     expect((await lovage(['purge'], { env, input: 'y\n' })).output.join('\n')).toContain(
       'Purged 3 messages from 2 known task queues.',
     )
-    expect(await lovage(['purge', '-f', '-Q', 'other'], { env })).toMatchObject({
-      code: 0,
-      output: ['Purged 1 message from 1 known task queue.'],
+    const [named] = await Promise.all([
+      lovage(['purge', '-f', '-Q', 'other'], { env }),
+      lovage(['call', 't', '--queue', 'celery', '--serializer', 'yaml'], { env }),
+    ])
+    expect(named).toMatchObject({ code: 0, output: ['Purged 1 message from 1 known task queue.'] })
+    const json = await lovage(['purge', '-f', '--json', '-X', 'reports'], { env })
+    expect(JSON.parse(json.stdout.join(''))).toMatchObject({
+      purged: 1,
+      queues: expect.not.arrayContaining(['reports']) as unknown,
     })
     expect(await lovage(['purge', '-f'], { env })).toMatchObject({
       code: 0,
@@ -365,36 +383,22 @@ describe('lovage purge', () => {
 
 describe('lovage, wrongly used', () => {
   // How each flag is refused: tests/unit/cli.
-  it.each([
-    [['worker', '-c', '0'], /-c.*'0'.*whole number from 1/],
-    [['--nonsense'], /unknown option '--nonsense'/],
-    [['-b', 'http://x', 'worker'], /CELERY_BROKER_URL: /],
-  ])('%j: exit code 2 and one line', async (args, message) => {
-    const { code, output } = await lovage(args)
-    expect(output).toEqual([expect.stringMatching(message)])
-    expect(code).toBe(2)
-  })
-
-  it('suggests the command that was meant', async () => {
-    const { code, output } = await lovage(['wroker'])
-    expect(code).toBe(2)
-    expect(output).toEqual(["error: unknown command 'wroker'", '(Did you mean worker?)'])
-  })
-
-  it('names each environment variable at fault', async () => {
-    const { code, output } = await lovage(['worker'], { env: { PORT: 'http', CELERY_TIMEZONE: 'Mars/Base' } })
-    expect(code).toBe(2)
-    expect(output).toEqual([expect.stringContaining('CELERY_TIMEZONE'), expect.stringContaining('PORT')])
+  it('ends with exit code 2 and one line for each fault', async () => {
+    const env = { PORT: 'http', CELERY_TIMEZONE: 'Mars/Base' }
+    await Promise.all([
+      refusedWith(['worker', '-c', '0'], [/-c.*'0'.*whole number from 1/]),
+      refusedWith(['--nonsense'], [/unknown option '--nonsense'/]),
+      refusedWith(['-b', 'http://x', 'worker'], [/CELERY_BROKER_URL: /]),
+      refusedWith(['wroker'], [/^error: unknown command 'wroker'$/, /^\(Did you mean worker\?\)$/]),
+      refusedWith(['worker'], [/CELERY_TIMEZONE/, /PORT/], { env }),
+    ])
   })
 })
 
 describe('lovage --version and --help', () => {
   it('end with exit code 0', async () => {
-    expect(await lovage(['--version'])).toMatchObject({
-      code: 0,
-      output: [expect.stringMatching(/^\d+\.\d+\.\d+/)],
-    })
-    const help = await lovage(['worker', '--help'])
+    const [version, help] = await Promise.all([lovage(['--version']), lovage(['worker', '--help'])])
+    expect(version).toMatchObject({ code: 0, output: [expect.stringMatching(/^\d+\.\d+\.\d+/)] })
     expect(help.code).toBe(0)
     // Accepted only to say where they belong.
     expect(help.output.join('\n')).not.toContain('--app')
