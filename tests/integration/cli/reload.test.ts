@@ -86,6 +86,8 @@ describe('lovage worker --reload', () => {
       await worker.waitForLine(/Task shop\.slow\[.* received/, WITHIN)
       await writePrice(2)
       await worker.waitForLine(/price\.ts has changed; restarting/, WITHIN)
+      // Until it has heard of that, it may take one more.
+      await worker.waitForLine(/stopping; a second signal/, WITHIN)
       const later = price()
       expect(await running.get(GET)).toBe('sold at 1')
       expect(await later).toBe('2 EUR')
