@@ -1,5 +1,10 @@
 import { ApiError } from './api-error.js'
-import { InvalidParamsError, PublishError, ResultBackendDisabledError } from '../index.js'
+import {
+  InvalidParamsError,
+  PublishError,
+  ResultBackendDisabledError,
+  UniqueConflictError,
+} from '../index.js'
 import { RedisUnavailableError } from '../redis/errors.js'
 import { UnreadableResultError } from '../serialization/errors.js'
 
@@ -23,6 +28,9 @@ export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof InvalidParamsError) {
     return new ApiError(400, error.code, error.message, { details: error.faults, cause: error })
+  }
+  if (error instanceof UniqueConflictError) {
+    return new ApiError(409, error.code, error.message, { details: { task_id: error.taskId }, cause: error })
   }
   if (error instanceof PublishError) {
     const hint = error.mayHaveBeenSent ? 'it may have been sent' : 'it was not sent'

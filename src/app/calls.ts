@@ -25,7 +25,7 @@ export interface Calls {
 
 export interface CallsParts
   extends
-    Pick<SenderParts, 'signals' | 'taskSent' | 'taskOptions' | 'tracing' | 'log'>,
+    Pick<SenderParts, 'signals' | 'taskSent' | 'taskOptions' | 'tracing' | 'log' | 'revokeTasks'>,
     Pick<EagerParts, 'startWorker'> {
   readonly settings: () => Settings
   readonly connections: Connections

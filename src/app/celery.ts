@@ -23,6 +23,7 @@ import type { GroupResult } from '../results/group-result.js'
 import type { ResultNode } from '../results/joining.js'
 import type { RegisteredTask, TaskFunction } from './registered-task.js'
 import type { ResultBackend } from '../results/result-backend.js'
+import type { RevokeTasks } from '../results/revoking.js'
 import type { Schedule } from '../schedules/schedule.js'
 import type { SendOptions } from './send-task.js'
 import { createSignature, signatureFrom } from '../canvas/signature.js'
@@ -52,12 +53,13 @@ export class Celery {
   readonly #signals = createSignalBus(() => this.log)
   readonly #periodicTasks: PeriodicTask[] = []
   readonly #controlCommands = new Map<string, CustomCommand>()
+  readonly #revokeTasks: RevokeTasks = async (ids, options) => {
+    await this.control.revoke(ids, options)
+  }
   readonly #connections = createConnections({
     settings: () => this.settings,
     log: () => this.log,
-    revokeTasks: async (ids, options) => {
-      await this.control.revoke(ids, options)
-    },
+    revokeTasks: this.#revokeTasks,
   })
   readonly #events = createAppEvents({
     fanout: () => this.broker.fanout,
@@ -71,6 +73,7 @@ export class Celery {
     signals: this.#signals,
     taskSent: this.#events.taskSent,
     taskOptions: (name) => this.tasks.get(name)?.options,
+    revokeTasks: this.#revokeTasks,
     startWorker: (options) => this.startWorker(options),
     tracing: () => this.#tracing,
     log: () => this.log,

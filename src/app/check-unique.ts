@@ -10,7 +10,7 @@ const schema = z.strictObject({
     .optional(),
   ttl: z.number('seconds, more than 0').positive('seconds, more than 0').optional(),
   until: z.enum(['start', 'finish'], 'start or finish').optional(),
-  onConflict: z.enum(['drop', 'error'], 'drop or error').optional(),
+  onConflict: z.enum(['drop', 'replace', 'error'], 'drop, replace or error').optional(),
 })
 const OPTIONS = `true, false, or { ${Object.keys(schema.shape).join(', ')} }`
 

@@ -11,6 +11,7 @@ import { routeTask } from './routing.js'
 import type { Broker, PublishOptions } from '../broker/broker.js'
 import type { Coordination } from '../coordination/coordination.js'
 import type { Log } from '../log.js'
+import type { RevokeTasks } from '../results/revoking.js'
 import type { ResultBackend } from '../results/result-backend.js'
 import { dataIfSignature } from '../canvas/signature.js'
 import type { AnySignature } from '../canvas/signature-types.js'
@@ -95,6 +96,7 @@ export interface SenderParts {
   readonly backend: ResultBackend
   readonly signals: SignalBus
   readonly coordination: () => Coordination
+  readonly revokeTasks: RevokeTasks
   readonly tracing: () => Tracing | undefined
   readonly log: () => Log
   /** Names this app as a receiver of replies; Celery's `thread_oid`. */
@@ -109,6 +111,9 @@ export function createSender(parts: SenderParts): SendTask {
   const { settings, broker, backend, replyTo, signals, coordination, taskOptions, taskSent } = parts
   const timedTag = createTimedTag()
   const origin = `gen${process.pid}@${hostname()}`
+  const revocationLimits = { most: settings.workerRevokesMax, expiresMs: settings.workerRevokeExpires * 1000 }
+  const isRevoked = (taskId: string): Promise<boolean> => broker.revocations.has(taskId, revocationLimits)
+  const revoke = (taskId: string): Promise<void> => parts.revokeTasks([taskId])
 
   return async (name, args, kwargs, options) => {
     const own = taskOptions(name) ?? {}
@@ -190,7 +195,8 @@ export function createSender(parts: SenderParts): SendTask {
       const call = { task: name, id, timeoutMs }
       if (uniqueKey === undefined) await publish()
       else {
-        const holder = await sendUnique(coordination(), uniqueKey, call, publish, parts.log())
+        const uniqueParts = { coordination: coordination(), isRevoked, revoke, log: parts.log() }
+        const holder = await sendUnique(uniqueParts, uniqueKey, call, publish)
         if (holder !== id)
           return new AsyncResult(holder, backend, undefined, { isIgnored: task.ignoreResult })
       }

@@ -15,8 +15,11 @@ export interface UniqueOptions {
   readonly ttl?: number
   /** When the key is free else: when the task has ended, retries included, or when it starts. @default 'finish' */
   readonly until?: 'start' | 'finish'
-  /** What a second call gets: the first one's result, or UniqueConflictError. @default 'drop' */
-  readonly onConflict?: 'drop' | 'error'
+  /**
+   * What a second call gets: the first one's result, UniqueConflictError, or that the first one is revoked and it is sent
+   * in its place. @default 'drop'
+   */
+  readonly onConflict?: 'drop' | 'replace' | 'error'
 }
 
 /** Thrown when a call is not sent because another of its key waits or runs, where it asked for that. */
@@ -39,7 +42,7 @@ export interface UniqueKey {
   readonly key: string
   readonly ttlMs: number
   readonly until: 'start' | 'finish'
-  readonly onConflict: 'drop' | 'error'
+  readonly onConflict: 'drop' | 'replace' | 'error'
 }
 
 const DEFAULT_TTL_SECONDS = 3600
@@ -86,8 +89,24 @@ function sorted(value: unknown): unknown {
 /** So long after it was tried to send it a call may have been sent that nobody knows of. */
 const SENDING_MS = 10_000
 
+/** So many calls at most may take the key between two looks at who has it. */
+const MOST_TRIES = 10
+
+export interface UniqueCallParts {
+  readonly coordination: Coordination
+  readonly isRevoked: (taskId: string) => Promise<boolean>
+  readonly revoke: (taskId: string) => Promise<void>
+  readonly log: Log
+}
+
+export interface UniqueCall {
+  readonly task: string
+  readonly id: string
+  readonly timeoutMs: number
+}
+
 /**
- * Send a call, unless another has its key.
+ * Send a call, unless another has its key that was not revoked.
  *
  * The key is taken for moments first, and for its full time when the message is in its queue: a producer that dies in
  * between leaves nothing that keeps others from sending.
@@ -96,19 +115,18 @@ const SENDING_MS = 10_000
  * @throws what `publish` does; PublishError where Redis does not say whether it may be sent; UniqueConflictError.
  */
 export async function sendUnique(
-  coordination: Coordination,
-  { key, ttlMs, onConflict }: UniqueKey,
-  call: { readonly task: string; readonly id: string; readonly timeoutMs: number },
+  parts: UniqueCallParts,
+  unique: UniqueKey,
+  call: UniqueCall,
   publish: () => Promise<void>,
-  log: Log,
 ): Promise<string> {
-  const { task, id, timeoutMs } = call
-  const holder = await coordination
-    .takeUnique(key, id, Math.min(ttlMs, timeoutMs + SENDING_MS))
-    .catch((cause: unknown) => {
-      const message = `could not learn whether a call of ${task} is unique`
-      throw new PublishError('PUBLISH_REFUSED', message, { cause, mayHaveBeenSent: false })
-    })
+  const { coordination, log } = parts
+  const { key, ttlMs, onConflict } = unique
+  const { task, id } = call
+  const { holder, replaced } = await takeKey(parts, unique, call).catch((cause: unknown) => {
+    const message = `could not learn whether a call of ${task} is unique`
+    throw new PublishError('PUBLISH_REFUSED', message, { cause, mayHaveBeenSent: false })
+  })
   if (holder !== id) {
     if (onConflict === 'error') throw new UniqueConflictError(task, holder)
     return holder
@@ -123,5 +141,30 @@ export async function sendUnique(
   await coordination.keepUnique(key, id, ttlMs).catch((error: unknown) => {
     log.warn({ err: error, taskId: id, task }, 'a unique call was sent, but may be unique for moments only')
   })
+  if (replaced !== undefined) {
+    await parts.revoke(replaced).catch((error: unknown) => {
+      log.warn({ err: error, taskId: replaced, task }, 'a call was replaced, but could not be revoked')
+    })
+  }
   return id
+}
+
+/** @returns who has the key now, and who is to be revoked for that. */
+async function takeKey(
+  { coordination, isRevoked }: UniqueCallParts,
+  { key, ttlMs, onConflict }: UniqueKey,
+  { id, timeoutMs }: UniqueCall,
+): Promise<{ readonly holder: string; readonly replaced?: string | undefined }> {
+  const take = (from?: string): Promise<string> =>
+    coordination.takeUnique(key, id, Math.min(ttlMs, timeoutMs + SENDING_MS), from)
+  const replaces = onConflict === 'replace'
+  let holder = await take()
+  for (let tries = 0; holder !== id && tries < MOST_TRIES; tries++) {
+    // Revoked, it keeps its key until its turn comes, which may be long.
+    if (!replaces && !(await isRevoked(holder))) break
+    const from = holder
+    holder = await take(from)
+    if (holder === id) return { holder, replaced: replaces ? from : undefined }
+  }
+  return { holder }
 }

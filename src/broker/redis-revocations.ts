@@ -14,7 +14,7 @@ export function createRedisRevocations(client: Redis, keys: BrokerKeys, log: Log
   /** They are told by broadcast all the same, so an ACL that knows nothing of this key is no reason to stop. */
   const passDenial = (error: unknown): void => {
     if (!isReply(error, 'NOPERM')) throw error
-    log.warn({ err: error }, 'revocations are not kept for workers that start later: the ACL denies it')
+    log.warn({ err: error }, 'the ACL denies what revocations are kept with')
   }
   return {
     async keep(entries, { most, expiresMs }) {
@@ -45,6 +45,15 @@ export function createRedisRevocations(client: Redis, keys: BrokerKeys, log: Log
         if (item !== undefined) entries.push({ item, at: Number(flat[i + 1]) * 1000 })
       }
       return entries
+    },
+
+    async has(id, { expiresMs }) {
+      await ready(client)
+      const at = await client.zscore(key, memberOf({ id })).catch((error: unknown) => {
+        passDenial(error)
+        return null
+      })
+      return Number(at ?? 0) * 1000 > Date.now() - expiresMs
     },
   }
 }

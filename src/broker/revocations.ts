@@ -23,6 +23,8 @@ export interface Revocations {
   keep(entries: readonly RevokedEntry[], limits: RevocationLimits): Promise<void>
   /** Those that are not too old. */
   list(limits: RevocationLimits): Promise<RevokedEntry[]>
+  /** Whether a task was revoked by its id, and that is not too old. */
+  has(id: string, limits: RevocationLimits): Promise<boolean>
 }
 
 export function createMemoryRevocations(): Revocations {
@@ -36,5 +38,6 @@ export function createMemoryRevocations(): Revocations {
       return Promise.resolve()
     },
     list: (limits) => Promise.resolve([...good(limits)]),
+    has: (id, limits) => Promise.resolve(good(limits).some(({ item }) => item.id === id)),
   }
 }

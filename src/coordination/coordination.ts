@@ -9,9 +9,10 @@ export interface Coordination {
    * Take a key for a task, unless another has it.
    *
    * @param forMs - Milliseconds for which it is kept at most.
+   * @param from - id of a task that is to lose it, if it still has it.
    * @returns id of the task that has it now: this one's, or the other's.
    */
-  takeUnique(key: string, taskId: string, forMs: number): Promise<string>
+  takeUnique(key: string, taskId: string, forMs: number, from?: string): Promise<string>
   /** Keep it for so many milliseconds from now, if the task still has it. @returns whether it has. */
   keepUnique(key: string, taskId: string, forMs: number): Promise<boolean>
   /** Give it back, if the task still has it. */

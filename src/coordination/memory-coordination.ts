@@ -22,8 +22,9 @@ export function createMemoryCoordination({ now }: Pick<Clock, 'now'>): Coordinat
   }
 
   return {
-    takeUnique(key, taskId, forMs) {
-      const holder = holderOf(key)
+    takeUnique(key, taskId, forMs, from) {
+      const found = holderOf(key)
+      const holder = found === from ? undefined : found
       if (holder === undefined) uniques.set(key, { taskId, endsAt: now() + forMs })
       return Promise.resolve(holder ?? taskId)
     },

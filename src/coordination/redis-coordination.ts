@@ -35,8 +35,8 @@ export function createRedisCoordination(options: RedisCoordinationOptions): Coor
     (await keepUniqueScript.run(await client(), [keys.unique(key)], [taskId, Math.ceil(forMs)])) === 1
 
   return {
-    async takeUnique(key, taskId, forMs) {
-      const args = [taskId, Math.max(1, Math.ceil(forMs))]
+    async takeUnique(key, taskId, forMs, from = '') {
+      const args = [taskId, Math.max(1, Math.ceil(forMs)), from]
       return String(await takeUniqueScript.run(await client(), [keys.unique(key)], args))
     },
     keepUnique: (key, taskId, forMs) => keepUnique(key, taskId, Math.max(1, forMs)),

@@ -38,7 +38,7 @@ export function addTaskRoutes(server: ApiServer, { app, checkAllowed, closing }:
       tags: ['tasks'],
       params: z.object({ name: z.string().min(1) }),
       body: taskCall,
-      response: { 202: taskSent, ...errorAnswers(400, 404, 413, 415, 503) },
+      response: { 202: taskSent, ...errorAnswers(400, 404, 409, 413, 415, 503) },
     },
     async handler(request, reply) {
       const { name } = request.params

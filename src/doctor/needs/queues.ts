@@ -58,7 +58,7 @@ export function working(at: Places): Need[] {
   ]
 }
 
-export function sendingUnique({ unique }: Places): Need[] {
+export function sendingUnique({ unique, keys }: Places): Need[] {
   const needs: Need[] = [
     ...scripts([unique]),
     ...each('GET', [unique]),
@@ -66,7 +66,14 @@ export function sendingUnique({ unique }: Places): Need[] {
     ...each('DEL', [unique]),
     ...each('PEXPIRE', [unique], ['1']),
   ]
-  return needs.map((need) => ({ ...need, without: 'calls that are to be unique are refused' }))
+  const ofRevoked = each('ZSCORE', [keys.revoked], [''])
+  return [
+    ...needs.map((need) => ({ ...need, without: 'calls that are to be unique are refused' })),
+    ...ofRevoked.map((need) => ({
+      ...need,
+      without: 'a unique call that was revoked keeps its key until its turn',
+    })),
+  ]
 }
 
 /** Only where tasks have limits over all workers. */

@@ -20,6 +20,17 @@ export function describeCoordination(make: () => Coordination): void {
       expect(await coordination.takeUnique('k', 'b', LONG_MS)).toBe('b')
     })
 
+    it('is taken from a task that has it, and from no other', async () => {
+      const coordination = make()
+      await coordination.takeUnique('k', 'a', LONG_MS)
+      expect(await coordination.takeUnique('k', 'b', LONG_MS, 'other')).toBe('a')
+      expect(await coordination.takeUnique('k', 'b', LONG_MS, 'a')).toBe('b')
+      expect(await coordination.takeUnique('k', 'c', LONG_MS, 'a')).toBe('b')
+      await coordination.releaseUnique('k', 'a')
+      expect(await coordination.keepUnique('k', 'b', LONG_MS)).toBe(true)
+      expect(await coordination.takeUnique('free', 'b', LONG_MS, 'a')).toBe('b')
+    })
+
     it('is free when its time is over, which only its holder puts off', async () => {
       const coordination = make()
       await coordination.takeUnique('kept', 'a', SHORT_MS)

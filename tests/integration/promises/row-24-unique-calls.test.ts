@@ -114,6 +114,43 @@ describe.each(['Redis', 'memory'] as const)('row 24: a unique call on %s', (kind
     expect(error).toMatchObject({ code: 'UNIQUE_CONFLICT', taskId: first.id })
   })
 
+  it('may replace the one that waits, which does not run then', async () => {
+    const { app, runs, startWorker } = siteOf(kind, { onConflict: 'replace', key: 'one' })
+    const first = await call(app, 'a')
+    const later = await app.sendTask('sync', ['b'], {}, { countdown: 3600 })
+    const last = await call(app, 'c')
+    expect(new Set([first.id, later.id, last.id]).size).toBe(3)
+    await startWorker()
+    expect(await last.get({ timeout: 10_000 })).toBe('c')
+    for (const { id } of [first, later]) {
+      await expect(app.asyncResult(id).get({ timeout: 10_000 })).rejects.toMatchObject({
+        excType: 'TaskRevokedError',
+      })
+    }
+    expect(runs).toEqual(['c'])
+    expect((await call(app, 'd', { key: 'one', onConflict: 'error' })).id).toBeTruthy()
+  })
+
+  it('of many that replace each other at once, is one', async () => {
+    const { app, runs, startWorker } = siteOf(kind, { onConflict: 'replace', key: 'one' })
+    await Promise.all(Array.from({ length: 5 }, (_, i) => call(app, String(i))))
+    const last = await call(app, 'last', { onConflict: 'drop', key: 'one' })
+    await startWorker()
+    await last.get({ timeout: 10_000 })
+    await vi.waitFor(async () => expect(await app.broker.queueLength('celery')).toBe(0), { timeout: 10_000 })
+    expect(runs).toHaveLength(1)
+  })
+
+  it('frees its key when it is revoked, also before its time', async () => {
+    const { app } = siteOf(kind)
+    const { id } = await app.sendTask('sync', ['a'], {}, { countdown: 3600 })
+    expect((await call(app, 'a')).id).toBe(id)
+    await app.control.revoke(id)
+    const next = await call(app, 'a', { onConflict: 'error' })
+    expect(next.id).not.toBe(id)
+    expect((await call(app, 'a')).id).toBe(next.id)
+  })
+
   it('frees its key where it expires or is unknown', async () => {
     const { app, startWorker } = siteOf(kind)
     await startWorker()
@@ -162,6 +199,13 @@ describe('row 24: a unique call', () => {
     const answer = await http.inject({ method: 'POST', url: '/api/tasks/sync', payload: { args: ['http'] } })
     expect(answer.json()).toMatchObject({ task_id: first.id })
     expect(await app.broker.queueLength('celery')).toBe(1)
+    app.task('strict', { unique: { onConflict: 'error' } }, () => 1)
+    const strict = await app.sendTask('strict')
+    const refused = await http.inject({ method: 'POST', url: '/api/tasks/strict', payload: {} })
+    expect(refused.statusCode).toBe(409)
+    expect(refused.json()).toMatchObject({
+      error: { code: 'UNIQUE_CONFLICT', details: { task_id: strict.id } },
+    })
   })
 
   it('is refused where Redis cannot be asked, as any other that cannot be sent', async () => {

@@ -67,6 +67,7 @@ export async function sentBy(
     coordination: () => {
       throw new Error('nothing is unique')
     },
+    revokeTasks: () => Promise.reject(new Error('nothing is unique')),
     log: () => silentLog,
     signals: createSignalBus(() => silentLog),
     taskOptions: () => undefined,
