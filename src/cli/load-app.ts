@@ -49,10 +49,14 @@ export function findModule(flag: string, name: string): string {
 }
 
 async function importModule(flag: string, file: string): Promise<Record<string, unknown>> {
+  const extension = path.extname(file)
+  if (UNREADABLE.has(extension))
+    throw new UsageError(`${flag}: expected a JavaScript or TypeScript module, not one of ${extension}`)
   try {
     if (TYPESCRIPT.test(file)) await readTypeScript(file)
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>
+    return await whileAwaiting(flag, import(pathToFileURL(file).href) as Promise<Record<string, unknown>>)
   } catch (error) {
+    if (error instanceof UsageError) throw error
     if (error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
       throw new UsageError(
         `${flag}: this Node.js does not read TypeScript by itself: install tsx (npm install --save-dev tsx), ` +
@@ -67,6 +71,34 @@ async function importModule(flag: string, file: string): Promise<Record<string, 
     })
   }
 }
+
+/**
+ * A module may await something at its top level: that takes its time, about which one wants to be told, or never comes,
+ * of which Node.js would end without a word.
+ *
+ * @throws UsageError where nothing is left that could bring it.
+ */
+async function whileAwaiting<Value>(flag: string, loading: Promise<Value>): Promise<Value> {
+  let end: () => void = () => undefined
+  const stuck = new Promise<never>((_, reject) => {
+    end = () => reject(new UsageError(`${flag}: an await at the top level of the module never ends`))
+  })
+  const timer = setTimeout(() => {
+    process.stderr.write(`warning: ${flag}: still loading; an await at its top level has not ended\n`)
+  }, TELL_AFTER_MS)
+  timer.unref()
+  process.once('beforeExit', end)
+  try {
+    return await Promise.race([loading, stuck])
+  } finally {
+    clearTimeout(timer)
+    process.off('beforeExit', end)
+  }
+}
+
+const TELL_AFTER_MS = 5000
+/** What Celery's users name at first. */
+const UNREADABLE: ReadonlySet<string> = new Set(['.py', '.pyc', '.json'])
 
 /** Where it is in which file Node.js tells only when it dies of it. What has one is not run, nor what imports it. */
 function placeOfSyntaxError(file: string): string | undefined {

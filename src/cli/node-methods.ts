@@ -71,13 +71,17 @@ export const CONTROL_METHODS: NodeMethods = {
   disable_events: plain('send no events of tasks'),
   election: {
     usage: '<id> <topic> [action]',
-    about: 'have one of them elected',
-    read: ([id, topic, action]) => ({ id, topic, action: action ?? null }),
+    about: 'refused: Python workers die of it',
+    read: () => {
+      throw new UsageError(
+        'election is not here: Python workers die of it, and ours hold none; to have one of many do something, send a task',
+      )
+    },
   },
   enable_events: plain('send events of tasks'),
   heartbeat: plain('send a heartbeat now'),
   pool_grow: { usage: '[n]', about: 'add slots', read: ([n = '1']) => ({ n: readWhole(n) }) },
-  pool_restart: plain('restart the pool, of Python workers'),
+  pool_restart: plain('replace the children of the pool; needs worker_pool_restarts'),
   pool_shrink: { usage: '[n]', about: 'take slots away', read: ([n = '1']) => ({ n: readWhole(n) }) },
   rate_limit: {
     usage: '<task> <rate>',

@@ -35,6 +35,8 @@ export function createProgram(): Command {
     .version(version, '--version')
     .exitOverride()
     .enablePositionalOptions()
+    // Else long flags would have the text beside them wrapped by a narrow terminal, anywhere.
+    .configureHelp({ minWidthToWrap: 20 })
   for (const [flags, description] of GLOBAL_FLAGS) program.option(flags, description)
   program.hook('preAction', () => {
     const { color, workdir } = program.opts<{ readonly color: boolean; readonly workdir?: string }>()

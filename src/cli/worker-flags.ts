@@ -9,7 +9,7 @@ import type { CelerySettings } from '../app/celery-settings.js'
 
 interface WorkerFlags {
   readonly queues?: readonly string[]
-  readonly excludeQueues: readonly string[]
+  readonly excludeQueues?: readonly string[]
   readonly concurrency?: number
   readonly autoscale?: Autoscale
   readonly pool?: PoolKind
@@ -44,7 +44,7 @@ export function addWorkerFlags(command: Command): Command {
   return refuseFlags(addLogLevelFlag(command), DAEMON_REFUSALS, WORKER_REFUSALS)
     .argument('[settings...]', 'behind --: settings, such as worker.prefetch_multiplier=1')
     .option('-Q, --queues <names>', 'queues to consume, separated by commas', readNames)
-    .option('-X, --exclude-queues <names>', 'queues not to consume after all', readNames, [])
+    .option('-X, --exclude-queues <names>', 'queues not to consume after all', readNames)
     .option('-I, --include <modules>', 'more modules to load, separated by commas', readNames)
     .option('--purge', 'drop what waits in its queues before it begins')
     .addOption(new Option('--discard', 'the same').hideHelp())
@@ -63,7 +63,7 @@ export function addWorkerFlags(command: Command): Command {
     .option('--soft-time-limit <seconds>', 'after which a task’s signal aborts', readSeconds)
     .option('--max-tasks-per-child <n>', 'tasks after which a thread or process is replaced', readCount)
     .option('--max-memory-per-child <KiB>', 'memory after which it is, when its task has ended', readCount)
-    .option('-n, --hostname <name>', 'node name; %h is the host, %n its first part, %d the rest')
+    .option('-n, --hostname <name>', 'node name; %h is the host, %n its first part, %d the rest', readName)
     .option(
       '--prefetch-multiplier <n>',
       'messages held for each slot; 0: no limit; by default what begins soon',
@@ -117,7 +117,7 @@ export function readWorkerFlags(command: Command, words: readonly string[]): Rea
   const { queues, concurrency, autoscale, pool, hostname } = flags
   const prefetchMultiplier = flags.disablePrefetch ? 1 : flags.prefetchMultiplier
   return {
-    excludeQueues: flags.excludeQueues,
+    excludeQueues: flags.excludeQueues ?? [],
     purges: flags.purge || flags.discard || false,
     hasBeat: flags.beat ?? false,
     isQuiet: command.optsWithGlobals<WorkerFlags>().quiet ?? false,
@@ -164,6 +164,12 @@ export function readNames(text: string): string[] {
   const names = text.split(',').map((name) => name.trim())
   if (names.includes('')) throw new InvalidArgumentError('Expected names separated by commas.')
   return names
+}
+
+function readName(text: string): string {
+  if (text.trim() === '' || text.startsWith('@'))
+    throw new InvalidArgumentError('Expected a name, such as reports@%h.')
+  return text
 }
 
 /** The names that are not excluded. @throws UsageError where none is left. */

@@ -77,6 +77,7 @@ export interface Control {
   disableEvents(options?: CommandOptions): Answer
   /** Have workers send one heartbeat event now. */
   heartbeat(options?: CommandOptions): Promise<NodeReplies<null>>
+  /** Take care: Celery's workers end with an `IndexError` of it (docs/compatibility.md); Lovage's refuse. */
   election(id: string, topic: string, action?: unknown, options?: CommandOptions): Promise<NodeReplies<null>>
   /** A warm shutdown. Nobody replies. */
   shutdown(options?: CommandOptions): Promise<void>

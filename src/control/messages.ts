@@ -55,6 +55,8 @@ export interface TrustOptions {
 }
 
 const ACCEPTED = resolveAcceptContent(['json'], undefined)
+/** What JSON is read as, by Python too: UTF-8, and what is a part of it. */
+const ENCODINGS: readonly string[] = ['utf-8', 'utf8', 'us-ascii', 'ascii', 'binary']
 
 /** @param expiresAt - Unix seconds until when the sender waits for replies; 0 where it does not. */
 export function formatRequest(
@@ -140,6 +142,9 @@ function read(
 } {
   const envelope = parseEnvelope(text)
   if (signer !== undefined && (!acceptsUnsigned || isSigned(envelope))) signer.verify(envelope)
+  const { contentEncoding } = envelope
+  if (!ENCODINGS.includes(contentEncoding.toLowerCase()))
+    throw bad('content-encoding', 'utf-8', contentEncoding)
   const body = decodeBody(envelope, ACCEPTED)
   if (!isPlainRecord(body)) throw bad('body', 'an object', body)
   return { body, headers: envelope.headers }

@@ -144,9 +144,11 @@ export async function ready(client: RedisClient, options: ReadyOptions = {}): Pr
     const onAbort = (): void => settle(() => reject(signal?.reason as Error))
     const timer = setTimeout(() => {
       const cause = outlook?.lastError
-      const why = cause === undefined ? '' : `: ${cause.message}`
+      const why =
+        cause?.message ??
+        `no answer; ${url.startsWith('rediss') ? 'does this port speak TLS?' : 'does this port want TLS (rediss://)?'}`
       settle(() =>
-        reject(new RedisUnavailableError(`${url} was not ready within ${timeoutMs} ms${why}`, { cause })),
+        reject(new RedisUnavailableError(`${url} was not ready within ${timeoutMs} ms: ${why}`, { cause })),
       )
     }, timeoutMs)
     client.on('ready', onReady)

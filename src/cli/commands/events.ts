@@ -5,6 +5,7 @@ import { formatView } from '../events-view.js'
 import { addLogLevelFlag } from '../log-level.js'
 import { DAEMON_REFUSALS, EVENTS_REFUSALS, refuseFlags } from '../refusals.js'
 import { openApp, type AppFlags } from '../open-app.js'
+import { redactUrls } from '../../log.js'
 import type { Celery } from '../../app/celery.js'
 import type { CeleryEvent } from '../../events/event.js'
 import type { EventReceiver } from '../../events/receiver.js'
@@ -32,13 +33,28 @@ export function defineEvents(command: Command): Command {
         : dump || !process.stdout.isTTY
           ? dumpLines(app)
           : view(app)
-      await shown.receiver.start()
+      await startReceiving(app, shown.receiver)
       await stopRequested(log)
       shown.end()
       await shown.receiver.stop()
       await app.close()
     })
 }
+
+/** It waits for a connection however long, of which one wants to be told. */
+async function startReceiving(app: Celery, receiver: EventReceiver): Promise<void> {
+  const timer = setTimeout(() => {
+    const url = redactUrls(app.settings.broker)
+    process.stderr.write(`warning: no connection to ${url} so far; trying again until there is one\n`)
+  }, TELL_AFTER_MS)
+  try {
+    await receiver.start()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const TELL_AFTER_MS = 3000
 
 interface Shown {
   readonly receiver: EventReceiver

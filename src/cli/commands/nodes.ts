@@ -57,7 +57,7 @@ export function defineStatus(command: Command): Command {
       (app) => findNodes(app, flags),
       (replies) => {
         if (flags.json) return JSON.stringify(replies)
-        const nodes = Object.entries(replies).toSorted(([one], [other]) => (one < other ? -1 : 1))
+        const nodes = Object.entries(replies)
         const lines = nodes.map(
           ([node, reply]) => `${formatNode(node, 'OK')}${reply === SILENT ? ', but did not reply' : ''}`,
         )
@@ -117,7 +117,12 @@ function defineNodeCommand(command: Command, { methods, hidden, sibling, example
           const method = Object.hasOwn(own, name) ? own[name] : undefined
           return ask(app, name, readWords(name, method ?? customMethod(app, name, methods), words), flags)
         },
-        (replies) => (flags.json ? JSON.stringify(replies) : formatReplies(replies).trimEnd()),
+        (replies) => {
+          if (flags.json) return JSON.stringify(replies)
+          const text = formatReplies(replies).trimEnd()
+          const counts = command.name() === 'inspect' && !command.optsWithGlobals<AppFlags>().quiet
+          return counts ? `${text}\n\n${formatOnline(Object.keys(replies).length)}` : text
+        },
       )
     })
 }
@@ -174,7 +179,14 @@ async function withReplies(
   await app.close()
   if (replies === undefined) return
   if (Object.keys(replies).length === 0) throw new NoNodeReplied('No nodes replied within time constraint')
-  print(format(replies))
+  const missing = (command.opts<NodeFlags>().destination ?? []).filter(
+    (node) => !Object.hasOwn(replies, node),
+  )
+  if (missing.length > 0) process.stderr.write(`warning: no reply from ${missing.join(', ')}\n`)
+  // In the order of their names, not in that of their replies, so that two answers can be compared.
+  print(
+    format(Object.fromEntries(Object.entries(replies).toSorted(([one], [other]) => (one < other ? -1 : 1)))),
+  )
 }
 
 function formatMethods(methods: NodeMethods): string {

@@ -8,7 +8,7 @@ import { readNames, without } from '../worker-flags.js'
 interface PurgeFlags {
   readonly force?: boolean
   readonly queues?: readonly string[]
-  readonly excludeQueues: readonly string[]
+  readonly excludeQueues?: readonly string[]
   readonly json?: boolean
 }
 
@@ -18,10 +18,10 @@ export function definePurge(command: Command): Command {
     .description('drop all messages that wait in the queues')
     .option('-f, --force', 'do not ask')
     .option('-Q, --queues <names>', 'queues to empty, separated by commas', readNames)
-    .option('-X, --exclude-queues <names>', 'queues to leave alone', readNames, [])
+    .option('-X, --exclude-queues <names>', 'queues to leave alone', readNames)
     .option('--json', 'print how many as JSON; with -f')
     .action(async () => {
-      const { force, queues: named, excludeQueues, json } = command.opts<PurgeFlags>()
+      const { force, queues: named, excludeQueues = [], json } = command.opts<PurgeFlags>()
       if (json && !force) throw new UsageError('--json leaves no room to ask: add -f')
       const { app, queues: known } = await openApp(
         { ...command.optsWithGlobals<AppFlags>(), loglevel: 'silent' },

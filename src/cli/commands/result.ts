@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import { formatJson } from '../../serialization/json.js'
 import { CommandFailedError } from '../errors.js'
+import { TaskError } from '../../serialization/exceptions.js'
 import { openApp, type AppFlags } from '../open-app.js'
 
 /** Celery's `result`: waits for a task and prints what it returned, texts as they are and all else as JSON. */
@@ -15,18 +16,34 @@ export function defineResult(command: Command): Command {
       const { traceback: wantsTraceback, json } = command.opts<{ traceback?: boolean; json?: boolean }>()
       const { app } = await openApp({ ...command.optsWithGlobals<AppFlags>(), loglevel: 'silent' }, 'result')
       const result = app.asyncResult(id)
-      const text = wantsTraceback ? await tracebackOf(result) : await valueOf(result, json)
-      process.stdout.write(`${text}\n`)
+      if (wantsTraceback) print(await tracebackOf(result))
+      else await printValue(result, json)
       await app.close()
     })
 }
 
 type Result = ReturnType<Awaited<ReturnType<typeof openApp>>['app']['asyncResult']>
 
-async function valueOf(result: Result, json = false): Promise<string> {
-  const value = await result.get({ timeout: Infinity })
-  if (json) return formatJson({ id: result.id, status: 'SUCCESS', result: value })
-  return typeof value === 'string' ? value : formatJson(value)
+/** @throws what the task failed with. */
+async function printValue(result: Result, json = false): Promise<void> {
+  // Without a connection it fails by this; a task is waited for however long.
+  await result.meta()
+  const { id } = result
+  try {
+    const value = await result.get({ timeout: Infinity })
+    if (json) print(formatJson({ id, status: 'SUCCESS', result: value }))
+    else print(typeof value === 'string' ? value : formatJson(value))
+  } catch (error) {
+    if (json && error instanceof TaskError) {
+      const { status, result: failure, traceback } = (await result.meta()) ?? {}
+      print(formatJson({ id, status, result: failure, traceback }))
+    }
+    throw error
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
 }
 
 async function tracebackOf(result: Result): Promise<string> {

@@ -1,4 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Log } from '../../log.js'
 import type { RevokedEntry } from '../../broker/revocations.js'
@@ -52,6 +54,11 @@ export function openStateFile(path: string, state: () => WorkerState, log: Log):
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
           log.error({ err: error, path }, 'the state file cannot be read; beginning without it')
+        // Now, not when the first task is revoked.
+        else
+          await access(dirname(path), constants.W_OK).catch((reason: unknown) =>
+            log.error({ err: reason, path }, 'the state file cannot be written: nothing will be kept'),
+          )
         return { revoked: [] }
       }
     },

@@ -70,6 +70,7 @@ describe('messages of remote control that cannot be used are ignored with a warn
     ['a body that is a list', controlMessage([{ method: 'shutdown' }])],
     ['a body that is too deep', controlMessage(deep)],
     ['pickle', controlMessage('\x80', { 'content-type': 'application/x-python-serialize' })],
+    ['an unknown encoding', controlMessage({ method: 'shutdown' }, { 'content-encoding': 'utf-17' })],
     ['no method', controlMessage({ arguments: {} })],
     ['a method that is a number', controlMessage({ method: 7 })],
     ['a method that is an object', controlMessage({ method: { name: 'shutdown' } })],

@@ -211,12 +211,20 @@ describe('lovage call and result, beside a worker', () => {
     const { stdout } = await lovage(['call', 'demo.fail', '-a', '["no luck"]'], { env })
     const id = stdout[0] ?? ''
 
-    const [failed, traceback] = await Promise.all([
+    const [failed, described, traceback] = await Promise.all([
       lovage(['result', id], { env }),
+      lovage(['result', id, '--json'], { env }),
       lovage(['result', id, '--traceback'], { env }),
     ])
     expect(failed.code).toBe(1)
     expect(failed.output).toEqual([expect.stringMatching(/DemoFailure.*no luck/)])
+    expect(described.code).toBe(1)
+    expect(JSON.parse(described.stdout.join(''))).toMatchObject({
+      id,
+      status: 'FAILURE',
+      result: { exc_type: 'DemoFailure', exc_message: ['no luck'] },
+      traceback: expect.stringContaining('no luck') as string,
+    })
     expect(traceback.code).toBe(0)
     expect(traceback.stdout.join('\n')).toMatch(/DemoFailure.*no luck/)
   })
@@ -282,6 +290,11 @@ describe('lovage -A', () => {
       refuses(['-A', 'nowhere.js', 'worker'], /there is no such file in .*, and no such package/),
       refuses(['-A', 'exports-nothing.js', 'worker'], /exports neither app nor a default/),
       refuses(['-A', 'no-celery.js', 'worker'], /no Celery of this installation/),
+      refuses(
+        ['-A', 'never.js', 'worker'],
+        /-A never\.js: an await at the top level of the module never ends/,
+      ),
+      refuses(['-A', 'shop.py', 'worker'], /expected a JavaScript or TypeScript module, not one of \.py/),
       refuses(['-A', 'broken.js', 'worker'], /RangeError: no such shelf \(file:.*broken\.js:1:7\)$/),
       refuses(['worker', '-A', 'shop.js'], /stands before the command: lovage -A shop\.js worker/),
     ])
@@ -333,10 +346,16 @@ describe('lovage call', () => {
     await consumer.stop()
   })
 
-  it('fails in one line where no broker answers', async () => {
-    const { code, output } = await lovage(['-b', 'redis://127.0.0.1:1/0', 'call', 'demo.add'])
-    expect(code).toBe(1)
-    expect(output).toEqual([expect.stringContaining('the message was not sent')])
+  it('fails in one line where no broker answers, and so does the wait for a result', async () => {
+    const nowhere = 'redis://127.0.0.1:1/0'
+    const [called, awaited] = await Promise.all([
+      lovage(['-b', nowhere, 'call', 'demo.add']),
+      lovage(['--result-backend', nowhere, 'result', 'some-id']),
+    ])
+    expect(called.code).toBe(1)
+    expect(called.output).toEqual([expect.stringContaining('the message was not sent')])
+    expect(awaited.code).toBe(1)
+    expect(awaited.output).toEqual([expect.stringContaining('ECONNREFUSED')])
   })
 })
 

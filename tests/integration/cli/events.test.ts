@@ -52,6 +52,12 @@ it('lovage events --json prints each event as a line of JSON and nothing else', 
   expect(events.output()).toBe(lines[0])
 })
 
+it('lovage events says where there is no connection', async () => {
+  const events = await startLovage(['-b', 'redis://:secret@127.0.0.1:1/0', 'events', '--dump'])
+  await events.waitForLine(/^warning: no connection to redis:\/\/\*\*\*@127\.0\.0\.1:1\/0 so far/)
+  await events.kill()
+})
+
 it('the live view fits its terminal, and shows nothing that steers it', () => {
   const app = testApp('memory://')
   const state = app.events.state()

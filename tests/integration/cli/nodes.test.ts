@@ -36,8 +36,13 @@ describe('lovage inspect, control and status', () => {
       code: 0,
       stdout: ['->  shop@here: OK', '', '1 node online.'],
     })
-    expect((await lovage([...flags(), 'inspect', 'ping'])).stdout).toEqual(['->  shop@here: OK', '    pong'])
-    expect((await lovage([...flags(), 'inspect', 'active'])).stdout).toEqual([
+    expect((await lovage([...flags(), 'inspect', 'ping'])).stdout).toEqual([
+      '->  shop@here: OK',
+      '    pong',
+      '',
+      '1 node online.',
+    ])
+    expect((await lovage([...flags(), '-q', 'inspect', 'active'])).stdout).toEqual([
       '->  shop@here: OK',
       '    - empty -',
     ])
@@ -45,6 +50,8 @@ describe('lovage inspect, control and status', () => {
       '    QUEUE   EXCHANGE  ROUTING KEY',
       '    celery  celery    celery',
       '    more    more      more',
+      '',
+      '1 node online.',
     ])
     const { id } = await app.sendTask('shop.wait')
     await expect
@@ -63,7 +70,25 @@ describe('lovage inspect, control and status', () => {
     await worker.stopped
   })
 
+  it('orders nodes by name, and names those that were asked and are silent', async () => {
+    const { url: at } = await startRedis()
+    const app = testApp(at)
+    // The one that replies last comes first.
+    app.controlCommand('slow', () => new Promise((resolve) => setTimeout(resolve, 100, { ok: 'slow' })))
+    await using a = await app.startWorker({ hostname: 'a@here' })
+    const other = testApp(at)
+    other.controlCommand('slow', () => ({ ok: 'fast' }))
+    await using z = await other.startWorker({ hostname: 'z@here' })
+    const asked = [a.hostname, z.hostname, 'typo@here'].join(',')
+    const words = ['control', '-d', asked, 'slow']
+    const { output, stdout, code } = await lovage(['-A', appModule('controlled.js'), '-b', at, ...words])
+    expect(stdout).toEqual(['->  a@here: OK', '    slow', '->  z@here: OK', '    fast'])
+    expect(output).toContain('warning: no reply from typo@here')
+    expect(code).toBe(0)
+  })
+
   it.each([
+    [['control', 'election', 'id', 'topic'], /Python workers die of it/],
     [['inspect'], /expected a command/],
     [['inspect', 'actve'], /did you mean active\?/],
     [['inspect', 'revoke', 'x'], /revoke is a command of lovage control/],

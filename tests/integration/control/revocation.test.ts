@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { eventually } from '../../support/eventually.js'
+import { recordingLog } from '../../support/recording-log.js'
 import { redisClient, startRedis } from '../../support/redis-server.js'
 import { tempDir } from '../../support/temp-dir.js'
 import { testApp } from '../../support/test-app.js'
@@ -158,6 +159,16 @@ describe('row 25: revocation', () => {
     const { app } = shop(url, { workerStateDb: await tempDir() })
     await start(app)
     expect(await app.control.inspect().revoked()).toEqual({ 'w@here': [] })
+  })
+
+  it('tells at the start of a state file that cannot be written', async () => {
+    const { url } = await startRedis()
+    const log = recordingLog()
+    const { app } = shop(url, { workerStateDb: path.join(await tempDir(), 'missing', 'state'), log })
+    await start(app)
+    expect(log.lines.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('the state file cannot be written'),
+    )
   })
 
   it('is bounded: the oldest are forgotten', async () => {

@@ -41,7 +41,6 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   add_consumer: ['more'],
   autoscale: ['3', '1'],
   cancel_consumer: ['more'],
-  election: ['some-id', 'no-topic'],
   pool_grow: ['1'],
   pool_shrink: ['1'],
   rate_limit: ['pytasks.add', '5/m'],
@@ -53,6 +52,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
 /** Of these each has its own: settings, tasks, memory, and what needs libraries of Python's. Both reply. */
 const UNLIKE = new Set(['conf', 'registered', 'memsample', 'memdump', 'objgraph'])
 const SILENT = 'shutdown'
+/** Python workers do not survive it. */
+const REFUSED = 'election'
 
 it('every command of lovage inspect, control, status and events gets the same from a Python worker as from one of ours', async () => {
   // A thread for each command would make the lines pretty that none of them logs.
@@ -79,7 +80,7 @@ it('every command of lovage inspect, control, status and events gets the same fr
     const [ours, theirs] = await both('inspect', name)
     if (!UNLIKE.has(name)) expect(shapeOf(ours), name).toEqual(shapeOf(theirs))
   }
-  for (const name of Object.keys(CONTROL_METHODS).filter((each) => each !== SILENT)) {
+  for (const name of Object.keys(CONTROL_METHODS).filter((each) => each !== SILENT && each !== REFUSED)) {
     const [ours, theirs] = await both('control', name)
     expect(shapeOf(ours), name).toEqual(shapeOf(theirs))
   }
@@ -88,12 +89,7 @@ it('every command of lovage inspect, control, status and events gets the same fr
   const status = await lovage(url, 'status', '-t', '30', '-d', nodes.join(','))
   expect(status).toBe(`->  lovage@interop: OK\n->  python@interop: OK\n\n2 nodes online.\n`)
   const ping = await lovage(url, 'inspect', '-t', '30', '-d', nodes.join(','), 'ping')
-  expect(ping.trimEnd().split('\n').toSorted()).toEqual([
-    '    pong',
-    '    pong',
-    '->  lovage@interop: OK',
-    '->  python@interop: OK',
-  ])
+  expect(ping).toBe('->  lovage@interop: OK\n    pong\n->  python@interop: OK\n    pong\n\n2 nodes online.\n')
 
   // It listens by now.
   await eventually(() => Promise.resolve(seen.length > 0), { timeoutMs: TIMEOUT })

@@ -100,6 +100,15 @@ describe('lovage has what Celery’s users have in their fingers', () => {
     expect(commandNamed('').helpInformation()).not.toMatch(/multi|amqp|--loader/)
   })
 
+  it('help texts that fit a terminal of 80 columns', () => {
+    const program = createProgram()
+    for (const command of [program, ...program.commands]) {
+      command.configureOutput({ getOutHelpWidth: () => 80 })
+      for (const line of command.helpInformation().split('\n'))
+        expect(line.length, line).toBeLessThanOrEqual(80)
+    }
+  })
+
   it('the methods of inspect and control', () => {
     expect(Object.keys(INSPECT_METHODS).toSorted().join(' ')).toBe(
       'active active_queues clock conf memdump memsample objgraph ping query_task registered report reserved ' +
@@ -140,6 +149,8 @@ describe('lovage has what Celery’s users have in their fingers', () => {
     [['worker', '-l', 'loud'], /Expected one of DEBUG, INFO/],
     [['worker', '--prefetch-multiplier', '-1'], /whole number from 0/],
     [['worker', '-Q', 'a,,b'], /separated by commas/],
+    [['worker', '-n', ''], /-n.*Expected a name/],
+    [['worker', '-n', '@host'], /-n.*Expected a name/],
     [['call', 't', '-a', '{}'], /Expected a JSON array/],
     [['call', 't', '-a', '[1'], /Expected JSON/],
     [['call', 't', '-k', '[]'], /Expected a JSON object/],
