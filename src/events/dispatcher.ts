@@ -2,7 +2,7 @@ import { PublishError } from '../broker/errors.js'
 import { envelopeBytes } from '../serialization/format-envelope.js'
 import { createJsonWriter, literal, type JsonWriter } from '../serialization/json-writer.js'
 import { formatJson } from '../serialization/json.js'
-import { routingKeyOf, utcOffsetHours, type EventFields } from './event.js'
+import { eventKind, routingKeyOf, utcOffsetHours, type EventFields, type EventKind } from './event.js'
 import type { Fanout } from '../broker/fanout.js'
 import type { Log } from '../log.js'
 import type { LogicalClock } from '../logical-clock.js'
@@ -16,20 +16,13 @@ import type { LogicalClock } from '../logical-clock.js'
 export interface EventDispatcher {
   /** Send an event by itself, after all that were gathered before. @throws EncodeError for its fields. */
   send(type: string, fields: EventFields): Promise<void>
-  /**
-   * Send an event together with others of this turn of the event loop, as one message `task.multi`.
-   *
-   * @param writeFields - Writes the event's own members.
-   * @param subject - What it writes of.
-   */
-  gather<Subject>(type: string, writeFields: WriteFields<Subject>, subject: Subject): void
+  /** Send an event together with others of this turn of the event loop, as one message `task.multi`. */
+  gather<Subject>(kind: EventKind<Subject>, subject: Subject): void
   /** Resolves when all events are sent, or kept. */
   flush(): Promise<void>
   /** Send no more. What is still kept is lost. */
   close(): Promise<void>
 }
-
-export type WriteFields<Subject> = (json: JsonWriter, subject: Subject) => void
 
 export interface EventDispatcherParts {
   readonly fanout: Fanout
@@ -47,11 +40,8 @@ const MOST_KEPT_BYTES = 4_194_304
 const RETRY_EVERY_MS = 1000
 const BYTES_TO_BEGIN_WITH = 4096
 
-const TYPE = literal(',"type":')
-const OPEN = literal('[')
-const COMMA = literal(',')
-const CLOSE = literal(']')
-const END = literal('}')
+const LIST_OPENS = 0x5b
+const LIST_CLOSES = literal(']')
 
 interface Outgoing {
   readonly routingKey: string
@@ -61,7 +51,7 @@ interface Outgoing {
 export function createEventDispatcher(parts: EventDispatcherParts): EventDispatcher {
   const { fanout, exchange, hostname, logicalClock, log } = parts
   const headers = { hostname }
-  /** The events that were gathered, as the beginning of a list. */
+  /** The events that were gathered, each with a comma before it. */
   const json = createJsonWriter(BYTES_TO_BEGIN_WITH)
   let isScheduled = false
   let isClosed = false
@@ -109,8 +99,7 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
     void sent.then(() => sending.delete(sent))
   }
 
-  const dispatchWritten = (routingKey: string): void => {
-    const payload = json.take()
+  const dispatchWritten = (routingKey: string, payload: Uint8Array): void => {
     const [contentType, contentEncoding] = ['application/json', 'utf-8']
     const content = { payload, contentType, contentEncoding, headers, deliveryMode: 1 } as const
     dispatch({ routingKey, envelope: envelopeBytes({ ...content, exchange, routingKey }) })
@@ -121,11 +110,13 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
   const dispatchGathered = (): void => {
     isScheduled = false
     if (json.length === 0) return
-    json.literal(CLOSE)
-    dispatchWritten('task.multi')
+    json.literal(LIST_CLOSES)
+    const list = json.take()
+    list[0] = LIST_OPENS
+    dispatchWritten('task.multi', list)
   }
 
-  const write = <Subject>(type: string, writeFields: WriteFields<Subject>, subject: Subject): void => {
+  const write = <Subject>(kind: EventKind<Subject>, subject: Subject): void => {
     const now = Date.now()
     if (now !== timestampOf) {
       timestampOf = now
@@ -133,10 +124,9 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
     }
     head ??= headOf(hostname, now)
     json.number(head, logicalClock.forward())
-    writeFields(json, subject)
+    kind.write(json, subject)
     json.literal(timestamp)
-    json.text(TYPE, type)
-    json.literal(END)
+    json.literal(kind.end)
   }
 
   return {
@@ -144,14 +134,13 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
       if (isClosed) return
       const own = formatJson(fields, 'tagged', 'fields').slice(1, -1)
       dispatchGathered()
-      write(type, writeMembers, own)
-      dispatchWritten(routingKeyOf(type))
+      write(eventKind(type, writeMembers), own)
+      dispatchWritten(routingKeyOf(type), json.take().subarray(1))
       await Promise.all(sending)
     },
-    gather(type, writeFields, subject) {
+    gather(kind, subject) {
       if (isClosed) return
-      json.literal(json.length === 0 ? OPEN : COMMA)
-      write(type, writeFields, subject)
+      write(kind, subject)
       if (json.length >= MOST_GATHERED_BYTES) dispatchGathered()
       else if (!isScheduled) {
         isScheduled = true
@@ -176,7 +165,7 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
 function headOf(hostname: string, now: number): Uint8Array {
   const utcoffset = utcOffsetHours(new Date(now))
   return literal(
-    `{"hostname":${JSON.stringify(hostname)},"utcoffset":${utcoffset},"pid":${process.pid},"clock":`,
+    `,{"hostname":${JSON.stringify(hostname)},"utcoffset":${utcoffset},"pid":${process.pid},"clock":`,
   )
 }
 

@@ -1,4 +1,5 @@
 import { hostname as hostOf } from 'node:os'
+import { literal, type JsonWriter } from '../serialization/json-writer.js'
 
 /** An event as it is received: the fields that all have, and those of its type (wire protocol, section 14). */
 export interface CeleryEvent {
@@ -22,6 +23,19 @@ export interface CeleryEvent {
 
 /** The fields of an event before it is sent; what all have is added then. */
 export type EventFields = Readonly<Record<string, unknown>>
+
+/** Events of one type, and how their own fields are written. */
+export interface EventKind<Subject> {
+  readonly type: string
+  /** What ends each of them: the member that names the type. */
+  readonly end: Uint8Array
+  readonly write: (json: JsonWriter, subject: Subject) => void
+}
+
+/** @param write - Each member with a comma before it. */
+export function eventKind<Subject>(type: string, write: EventKind<Subject>['write']): EventKind<Subject> {
+  return { type, end: literal(`,"type":${JSON.stringify(type)}}`), write }
+}
 
 /** `task` of `task-sent`, `worker` of `worker-online`. */
 export function groupOf(type: string): string {

@@ -4,7 +4,7 @@ import { pythonRepr, pythonReprArgs, pythonReprKwargs } from '../serialization/p
 import type { ExceptionObject } from '../serialization/exceptions.js'
 import type { OutgoingTask } from '../serialization/outgoing-task.js'
 import type { TaskMessage } from '../serialization/task-message.js'
-import type { EventFields } from './event.js'
+import { eventKind, type EventFields } from './event.js'
 
 const member = (name: string): Uint8Array => literal(`,"${name}":`)
 
@@ -26,8 +26,8 @@ const SIGNUM = member('signum')
 const EXPIRED = member('expired')
 const REQUEUE = member('requeue')
 
-/** The own fields of task events in Celery's order (wire protocol, section 14.4). */
-export function writeReceived(json: JsonWriter, message: TaskMessage): void {
+/** Task events, with their own fields in Celery's order (wire protocol, section 14.4). */
+export const taskReceived = eventKind<TaskMessage>('task-received', (json, message) => {
   const { id, task, shadow, rootId, parentId, retries, eta, expires } = message
   json.text(UUID, id)
   json.text(NAME, shadow ?? task)
@@ -38,11 +38,11 @@ export function writeReceived(json: JsonWriter, message: TaskMessage): void {
   json.number(RETRIES, retries)
   json.text(ETA, eta && formatInstant(eta))
   json.text(EXPIRES, expires && formatInstant(expires))
-}
+})
 
-export function writeStarted(json: JsonWriter, { id }: Pick<TaskMessage, 'id'>): void {
+export const taskStarted = eventKind<Pick<TaskMessage, 'id'>>('task-started', (json, { id }) => {
   json.text(UUID, id)
-}
+})
 
 export interface Success {
   readonly id: string
@@ -52,11 +52,11 @@ export interface Success {
   readonly runtime: number
 }
 
-export function writeSucceeded(json: JsonWriter, { id, result, runtime }: Success): void {
+export const taskSucceeded = eventKind<Success>('task-succeeded', (json, { id, result, runtime }) => {
   json.text(UUID, id)
   json.text(RESULT, result)
   json.number(RUNTIME, runtime)
-}
+})
 
 export interface Failure {
   readonly id: string
@@ -64,8 +64,10 @@ export interface Failure {
   readonly traceback: string | undefined
 }
 
-/** Of `task-failed` and `task-retried`. */
-export function writeFailed(json: JsonWriter, { id, exception, traceback }: Failure): void {
+export const taskFailed = eventKind('task-failed', writeFailure)
+export const taskRetried = eventKind('task-retried', writeFailure)
+
+function writeFailure(json: JsonWriter, { id, exception, traceback }: Failure): void {
   json.text(UUID, id)
   json.text(EXCEPTION, exception === undefined ? 'None' : exceptionRepr(exception))
   if (traceback !== undefined) json.text(TRACEBACK, traceback)
@@ -78,20 +80,22 @@ export interface Revocation {
   readonly expired: boolean
 }
 
-export function writeRevoked(json: JsonWriter, of: Revocation & { readonly id: string }): void {
+export const taskRevoked = eventKind<Revocation & { readonly id: string }>('task-revoked', (json, of) => {
   json.text(UUID, of.id)
   json.flag(TERMINATED, of.terminated)
   json.number(SIGNUM, of.signum)
   json.flag(EXPIRED, of.expired)
+})
+
+export interface Rejection {
+  readonly id: string
+  readonly requeue: boolean
 }
 
-export function writeRejected(
-  json: JsonWriter,
-  of: { readonly id: string; readonly requeue: boolean },
-): void {
-  json.text(UUID, of.id)
-  json.flag(REQUEUE, of.requeue)
-}
+export const taskRejected = eventKind<Rejection>('task-rejected', (json, { id, requeue }) => {
+  json.text(UUID, id)
+  json.flag(REQUEUE, requeue)
+})
 
 /** Of `task-sent`, which the producer sends. */
 export function sentFields(task: OutgoingTask): EventFields {

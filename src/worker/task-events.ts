@@ -1,11 +1,12 @@
 import { pythonRepr } from '../serialization/python-repr.js'
 import {
-  writeFailed,
-  writeReceived,
-  writeRejected,
-  writeRevoked,
-  writeStarted,
-  writeSucceeded,
+  taskFailed,
+  taskReceived,
+  taskRejected,
+  taskRetried,
+  taskRevoked,
+  taskStarted,
+  taskSucceeded,
 } from '../events/task-fields.js'
 import type { EventDispatcher } from '../events/dispatcher.js'
 import type { TaskEnd, TaskMonitor } from './monitors.js'
@@ -17,10 +18,10 @@ export function createTaskEvents(dispatcher: EventDispatcher, tasks: TaskLookup)
   const isSilent = ({ task }: TaskMessage): boolean => tasks.get(task)?.options.sendEvents === false
   return {
     received(message) {
-      if (!isSilent(message)) dispatcher.gather('task-received', writeReceived, message)
+      if (!isSilent(message)) dispatcher.gather(taskReceived, message)
     },
     started(message) {
-      if (!isSilent(message)) dispatcher.gather('task-started', writeStarted, message)
+      if (!isSilent(message)) dispatcher.gather(taskStarted, message)
     },
     ended(message, end) {
       if (isSilent(message)) return () => undefined
@@ -34,16 +35,16 @@ function toGather(dispatcher: EventDispatcher, id: string, end: TaskEnd): () => 
     case 'succeeded': {
       // Now, while the value is there as the task has returned it.
       const success = { id, result: pythonRepr(end.value), runtime: end.runtimeSeconds }
-      return () => dispatcher.gather('task-succeeded', writeSucceeded, success)
+      return () => dispatcher.gather(taskSucceeded, success)
     }
     case 'failed':
     case 'retried': {
       const failure = { id, exception: end.exception, traceback: end.traceback }
-      return () => dispatcher.gather(`task-${end.kind}`, writeFailed, failure)
+      return () => dispatcher.gather(end.kind === 'failed' ? taskFailed : taskRetried, failure)
     }
     case 'revoked':
-      return () => dispatcher.gather('task-revoked', writeRevoked, { id, ...end })
+      return () => dispatcher.gather(taskRevoked, { id, ...end })
     case 'rejected':
-      return () => dispatcher.gather('task-rejected', writeRejected, { id, ...end })
+      return () => dispatcher.gather(taskRejected, { id, ...end })
   }
 }

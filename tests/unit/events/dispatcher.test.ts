@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createEventDispatcher, type EventDispatcher } from '../../../src/events/dispatcher.js'
 import { createLogicalClock } from '../../../src/logical-clock.js'
-import { exceptionRepr, writeStarted } from '../../../src/events/task-fields.js'
+import { exceptionRepr, taskStarted } from '../../../src/events/task-fields.js'
 import { parseEnvelope } from '../../../src/serialization/envelope.js'
 import { silentLog } from '../../../src/log.js'
 import { utcOffsetHours } from '../../../src/events/event.js'
@@ -42,7 +42,7 @@ function start(): {
 describe('events', () => {
   it('of one turn of the event loop go as one list, and their clock increases', async () => {
     const { dispatcher, published } = start()
-    for (const uuid of ['a', 'b', 'c']) dispatcher.gather('task-started', writeStarted, { id: uuid })
+    for (const uuid of ['a', 'b', 'c']) dispatcher.gather(taskStarted, { id: uuid })
     await vi.waitFor(() => expect(published).toHaveLength(1))
     expect(published[0]?.routingKey).toBe('task.multi')
     const events = published[0]?.body as Record<string, unknown>[]
@@ -58,9 +58,9 @@ describe('events', () => {
 
   it('that are sent by themselves come after those that were gathered before', async () => {
     const { dispatcher, published } = start()
-    dispatcher.gather('task-started', writeStarted, { id: 'a' })
+    dispatcher.gather(taskStarted, { id: 'a' })
     await dispatcher.send('task-progress', { uuid: 'a', done: 0.5 })
-    dispatcher.gather('task-succeeded', writeStarted, { id: 'a' })
+    dispatcher.gather(taskStarted, { id: 'b' })
     await dispatcher.close()
     expect(published.map(({ routingKey }) => routingKey)).toEqual([
       'task.multi',
@@ -73,7 +73,7 @@ describe('events', () => {
     const { dispatcher, published, fail } = start()
     fail(true)
     await dispatcher.send('worker-online', {})
-    dispatcher.gather('task-started', writeStarted, { id: 'a' })
+    dispatcher.gather(taskStarted, { id: 'a' })
     await dispatcher.flush()
     await dispatcher.send('task-progress', { uuid: 'a' })
     expect(published).toEqual([])
