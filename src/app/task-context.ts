@@ -63,6 +63,8 @@ export interface TaskContext {
   /**
    * Makes the error to throw for another try: `throw task.retry({ countdown: 10 })`. Where none is left it is
    * the cause, or a MaxRetriesExceededError.
+   *
+   * @throws InvalidArgumentError for options that are none.
    */
   retry(options?: RetryOptions): Retry | Error
   /**

@@ -4,6 +4,7 @@ import { memoryEntryStore } from './memory-entry-store.js'
 import { readBeatSchedule, type EntryDefinition } from './entry.js'
 import { redisEntryStore } from './redis-entry-store.js'
 import { startScheduler, type Scheduler } from './scheduler.js'
+import { UniqueConflictError } from '../app/unique-calls.js'
 import { tickTaskId } from './tick-task-id.js'
 import type { Celery } from '../app/celery.js'
 import type { EntryStore } from './entry-store.js'
@@ -26,7 +27,11 @@ export async function startBeat(app: Celery): Promise<Scheduler> {
     store,
     send: async (entry, dueAt) => {
       const options = { ...readSendOptions(entry.options), taskId: tickTaskId(entry.name, dueAt) }
-      await app.sendTask(entry.task, entry.args, entry.kwargs, options)
+      await app.sendTask(entry.task, entry.args, entry.kwargs, options).catch((error: unknown) => {
+        // Another try would but wait for the other's end, and later ticks with it.
+        if (!(error instanceof UniqueConflictError)) throw error
+        log.info({ entry: entry.name, task: entry.task }, `entry ${entry.name} is not sent: ${error.message}`)
+      })
     },
     defaults: { timezone: settings.timezone, cronStartingDeadline: settings.beatCronStartingDeadline },
     log,

@@ -1,5 +1,6 @@
 import { createInspect, type Inspect } from './inspect.js'
 import { isText, readOptions, refuse, type ControlOptions } from './options.js'
+import { isPlainRecord } from '../serialization/plain-record.js'
 import type { Acknowledgement, NodeReplies } from './replies.js'
 import type { RevokedItem } from '../broker/revocations.js'
 import type { Mailbox } from './mailbox.js'
@@ -124,7 +125,7 @@ export function createControl({ mailbox, keepRevoked, workers, purge }: ControlP
     revoke,
     terminate: (ids, options) => revoke(ids, { ...options, terminate: true }),
     async revokeByStampedHeaders(headers, { terminate = false, killSignal, ...options } = {}) {
-      const values = Object.values(headers ?? {}).flat()
+      const values = isPlainRecord(headers) ? Object.values(headers).flat() : []
       if (values.length === 0 || !values.every(isText)) refuse('headers', headers, 'names with texts')
       await keepRevoked(stampsIn(headers))
       const args = { headers, terminate, signal: killSignal ?? 'SIGTERM' }

@@ -8,6 +8,7 @@ import { signatureData } from '../canvas/signature.js'
 import { ResultTooLargeError } from '../results/errors.js'
 import type { ExceptionObject } from '../serialization/exceptions.js'
 import { Ignore, MaxRetriesExceededError, Reject, Replace, Retry } from '../app/outcomes.js'
+import { checkRetryOptions } from '../app/check-retry-options.js'
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_RETRY_DELAY_SECONDS,
@@ -217,6 +218,7 @@ function retry(
   retryOptions: RetryOptions = {},
 ): Retry | Error {
   const own = options.maxRetries === undefined ? DEFAULT_MAX_RETRIES : options.maxRetries
+  checkRetryOptions(retryOptions)
   const maxRetries = retryOptions.maxRetries === undefined ? own : retryOptions.maxRetries
   const { cause, args, kwargs } = retryOptions
   if (retriesExhausted(maxRetries, message.retries)) {

@@ -102,6 +102,7 @@ describe('row 25: revocation', () => {
     const { app, runs } = shop(url)
     const stamped = { stamps: { tenant: ['a', 'b'] }, stampedHeaders: ['tenant'] }
     const early = await app.sendTask('note', ['early'], {}, stamped)
+    await expect(app.control.revokeByStampedHeaders('b' as never)).rejects.toThrow('headers: expected names')
     await app.control.revokeByStampedHeaders({ tenant: 'b' })
     await start(app)
     await expect(early.get({ timeout: TIMEOUT })).rejects.toMatchObject(revoked)

@@ -4,6 +4,7 @@ import { buildServer } from '../../../src/api/build-server.js'
 import type { Celery } from '../../../src/index.js'
 import { every, UniqueConflictError, type AppOptions, type UniqueOptions } from '../../../src/index.js'
 import { redisClient, startRedis, type RedisServer } from '../../support/redis-server.js'
+import { recordingLog } from '../../support/recording-log.js'
 import { testApp } from '../../support/test-app.js'
 
 let server: RedisServer
@@ -206,6 +207,22 @@ describe('row 24: a unique call', () => {
     expect(refused.json()).toMatchObject({
       error: { code: 'UNIQUE_CONFLICT', details: { task_id: strict.id } },
     })
+  })
+
+  it('from beat is left out without a fault while another waits', async () => {
+    const log = recordingLog()
+    const lines = () => log.lines.map(({ message }) => message)
+    const { app } = siteOf('Redis', { key: 'same', onConflict: 'error' }, { log })
+    const first = await call(app, 'a')
+    app.addPeriodicTask(every(0.1), app.signature('sync', { args: ['beat'] }), { name: 'often' })
+    const beat = await startBeat(app)
+    onTestFinished(() => beat.stop())
+    const left = `entry often is not sent: a call of sync that is the same waits or runs already: ${first.id}`
+    await vi.waitFor(() => expect(lines().filter((line) => line === left).length).toBeGreaterThan(2), {
+      timeout: 10_000,
+    })
+    expect(lines()).not.toContain('beat could not run the entry; trying again')
+    expect(await app.broker.queueLength('celery')).toBe(1)
   })
 
   it('is refused where Redis cannot be asked, as any other that cannot be sent', async () => {
