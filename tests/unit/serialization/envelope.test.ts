@@ -99,7 +99,9 @@ describe('envelopeBytes', () => {
   it('are those of the text', () => {
     const envelope = { ...outgoing, headers: { hostname: 'wörker' }, deliveryTag: 'tag' }
     for (const payload of ['', '[[1], {}, {}]', Buffer.from([0, 255, 128])])
-      expect(envelopeBytes({ ...envelope, payload }).toString()).toBe(formatEnvelope({ ...envelope, payload }))
+      expect(envelopeBytes({ ...envelope, payload }).toString()).toBe(
+        formatEnvelope({ ...envelope, payload }),
+      )
   })
 })
 

@@ -30,12 +30,24 @@ describe('a JSON writer', () => {
     expect(written((json) => json.text(NAME, text), SMALLEST)).toEqual(expected)
   })
 
-  it.each([0, 7, 9, 10, 99, 100, 2 ** 31 - 1, 2 ** 31, 0.5, -3, 1234567890.123, 1e21, 5e-324, -Number.MAX_VALUE])(
-    'writes numbers so that they are read as they were: %d',
-    (number) => {
-      expect(written((json) => json.number(NAME, number), SMALLEST)).toEqual({ name: number })
-    },
-  )
+  it.each([
+    0,
+    7,
+    9,
+    10,
+    99,
+    100,
+    2 ** 31 - 1,
+    2 ** 31,
+    0.5,
+    -3,
+    1234567890.123,
+    1e21,
+    5e-324,
+    -Number.MAX_VALUE,
+  ])('writes numbers so that they are read as they were: %d', (number) => {
+    expect(written((json) => json.number(NAME, number), SMALLEST)).toEqual({ name: number })
+  })
 
   it('writes null where there is nothing, and flags', () => {
     expect(written((json) => json.text(NAME, undefined))).toEqual({ name: null })
