@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { TestRunner, type RunnerTestFile } from 'vitest'
 
@@ -21,11 +22,19 @@ export default class RequirementRunner extends TestRunner {
 }
 
 function unmetRequirement(project: string | undefined, file: string): string | undefined {
-  const { TEST_WITHOUT_CELERY, TEST_WITHOUT_MONITORS, TEST_WITHOUT_REDIS_SERVER, MONITORS_PYTHON } =
-    process.env
+  const {
+    TEST_WITHOUT_CELERY,
+    TEST_WITHOUT_MONITORS,
+    TEST_WITHOUT_REDIS_SERVER,
+    MONITORS_PYTHON,
+    CELERY_PYTHON,
+  } = process.env
   if (project === 'interop' && TEST_WITHOUT_CELERY !== undefined) return TEST_WITHOUT_CELERY
   if (MONITORS_PYTHON === undefined && startsMonitor(file))
     return TEST_WITHOUT_MONITORS ?? 'MONITORS_PYTHON is not set'
+  if (tracesPython(file) && !hasInstrumentor()) {
+    return `there is no opentelemetry-instrumentation-celery for ${CELERY_PYTHON ?? 'CELERY_PYTHON, which is not set'}`
+  }
   if (TEST_WITHOUT_REDIS_SERVER !== undefined && startsServers(file)) return TEST_WITHOUT_REDIS_SERVER
   return undefined
 }
@@ -33,6 +42,18 @@ function unmetRequirement(project: string | undefined, file: string): string | u
 /** The same for monitors. */
 function startsMonitor(file: string): boolean {
   return /from '[^']*\/support\/(?:flower|celery-exporter)\.js'/.test(readFileSync(file, 'utf8'))
+}
+
+/** The same for spans of Python's. */
+function tracesPython(file: string): boolean {
+  return /PYTASKS_TRACES:/.test(readFileSync(file, 'utf8'))
+}
+
+/** An interpreter that somebody names may have Celery without it. */
+function hasInstrumentor(): boolean {
+  const { CELERY_PYTHON } = process.env
+  const program = 'import opentelemetry.instrumentation.celery'
+  return CELERY_PYTHON !== undefined && spawnSync(CELERY_PYTHON, ['-c', program]).status === 0
 }
 
 /** Whether a test file says, by what it imports, that it starts Redis servers of its own. */
