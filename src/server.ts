@@ -3,7 +3,7 @@ import { ListenError, startApi } from './api/start-api.js'
 import { serviceFromEnvironment } from './service.js'
 import { stopRequested } from './stop-requested.js'
 
-const { app, environment, log, queues } = serviceFromEnvironment('web')
+const { app, environment, log, queues } = await serviceFromEnvironment('web')
 const { api, artifactDir } = environment
 try {
   const server = await startApi({ app, artifactDir, queues, ...api })

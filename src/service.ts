@@ -1,4 +1,5 @@
 import path from 'node:path'
+import type * as OpenTelemetry from '@opentelemetry/api'
 import { Celery } from './app/celery.js'
 import { createLog, type Log } from './log.js'
 import { EnvironmentError, loadDotEnv, readEnvironment, type Environment } from './app/environment.js'
@@ -25,14 +26,35 @@ export function createService(environment: Environment, role: string): Service {
   return { app, environment, log, queues: [app.settings.taskDefaultQueue, ...BUNDLED_QUEUES] }
 }
 
+/**
+ * Have spans made of an app's calls and runs where this process was started with an SDK of OpenTelemetry, such as by
+ * `NODE_OPTIONS=--import=…`. Without one, nothing is spent on them.
+ */
+export async function traceWhereRegistered(app: Celery): Promise<void> {
+  let api: typeof OpenTelemetry
+  try {
+    api = await import('@opentelemetry/api')
+  } catch {
+    // An optional dependency, which every SDK brings.
+    return
+  }
+  const provider = api.trace.getTracerProvider()
+  const none = new api.ProxyTracerProvider().getDelegate()
+  if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === none) return
+  const { instrument } = await import('./opentelemetry.js')
+  instrument(app)
+}
+
 /** Bad configuration: as Celery's commands have it. */
 export const EXIT_USAGE = 2
 
 /** The service of this process, or an exit with one line on standard error for each fault of the environment. */
-export function serviceFromEnvironment(role: string): Service {
+export async function serviceFromEnvironment(role: string): Promise<Service> {
   try {
     loadDotEnv()
-    return createService(readEnvironment(process.env), role)
+    const service = createService(readEnvironment(process.env), role)
+    await traceWhereRegistered(service.app)
+    return service
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error
     for (const fault of error.faults) process.stderr.write(`${fault}\n`)

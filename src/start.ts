@@ -46,8 +46,8 @@ async function start(): Promise<number> {
 }
 
 /** Run the service as the environment says, until a signal or until a part of it ends. */
-function run(redisEnd?: Promise<PartEnd>): Promise<number> {
-  const service = serviceFromEnvironment('start')
+async function run(redisEnd?: Promise<PartEnd>): Promise<number> {
+  const service = await serviceFromEnvironment('start')
   return service.app.settings.broker.startsWith('memory:')
     ? runInOneProcess(service)
     : runProcesses(service, redisEnd)

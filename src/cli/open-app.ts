@@ -1,7 +1,7 @@
 import type { Celery } from '../app/celery.js'
 import { loadDotEnv, readEnvironment, type Environment } from '../app/environment.js'
 import { createLog, silentLog, type Log } from '../log.js'
-import { createService } from '../service.js'
+import { createService, traceWhereRegistered } from '../service.js'
 import { UsageError } from './errors.js'
 import { importNamed, loadApp } from './load-app.js'
 
@@ -71,7 +71,9 @@ export async function openApp(flags: AppFlags, role: string): Promise<OpenedApp>
   if (module === undefined) {
     if (included.length > 0)
       throw new UsageError('-I: modules are included beside that of -A, which is missing')
-    return { ...createService(environment, role), logFormat, env }
+    const service = createService(environment, role)
+    await traceWhereRegistered(service.app)
+    return { ...service, logFormat, env }
   }
 
   const app = await loadApp(module)
