@@ -15,7 +15,7 @@ const isDate: Test = (value) => value instanceof Date && !Number.isNaN(value.get
 const isDeadline: Test = (value) => Number.isFinite(value) || isDate(value)
 const isAny: Test = () => true
 export const isObject: Test = (value) => typeof value === 'object' && value !== null
-export const isCount: Test = (value) => Number.isInteger(value) && Number(value) >= 0
+const isCount: Test = (value) => Number.isInteger(value) && Number(value) >= 0
 
 export const TEXT: Check = ['a non-empty string', isText]
 export const TEXTS: Check = ['a list of strings', areTexts]

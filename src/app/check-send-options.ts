@@ -5,7 +5,6 @@ import {
   DEADLINE,
   DELAY,
   FLAG,
-  isCount,
   isObject,
   LIMIT,
   NAMED,
@@ -30,7 +29,8 @@ const SIGNATURE_LIST: Check = [
 const CHECKS: Checks<SendOptions> = {
   taskId: TEXT,
   queue: TEXT,
-  priority: ['an integer from 0 to 9', (value) => isCount(value) && Number(value) <= 9],
+  // Beyond these a message goes to the nearest list, as with Celery.
+  priority: ['an integer from 0 to 9', Number.isInteger],
   countdown: DELAY,
   eta: DATE,
   expires: DEADLINE,
