@@ -48,7 +48,8 @@ function pinoOptions(
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
-    ...(format === 'pretty'
+    // Lines are made pretty by a thread, which what is silent has no need of.
+    ...(format === 'pretty' && level !== 'silent'
       ? {
           transport: {
             target: 'pino-pretty',

@@ -35,3 +35,11 @@ describe('row 43: the log redacts', () => {
     expect(JSON.stringify(lines)).not.toContain('s3cret')
   })
 })
+
+it('a log that is silent starts no thread to be pretty', () => {
+  const threads = (): number =>
+    process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
+  const before = threads()
+  createLog({ level: 'silent', format: 'pretty' }).error({}, 'unheard')
+  expect(threads()).toBe(before)
+})
