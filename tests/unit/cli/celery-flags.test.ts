@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CommanderError, type Command } from 'commander'
+import { UsageError } from '../../../src/cli/errors.js'
 import { CONTROL_METHODS, INSPECT_METHODS, OLD_METHODS } from '../../../src/cli/node-methods.js'
 import { createProgram } from '../../../src/cli/program.js'
 import { hasColours } from '../../../src/has-colours.js'
@@ -44,6 +45,8 @@ const REFUSED_COMMANDS = ['amqp', 'flower', 'graph', 'logtool', 'migrate', 'mult
 interface Ended {
   readonly message: string
   readonly exitCode: number | undefined
+  /** Whether the process would end with 2. */
+  readonly isUsage: boolean
 }
 
 /** How the command ends that is given these words, and would do nothing else. */
@@ -59,10 +62,11 @@ async function end(...words: string[]): Promise<Ended> {
   mute(program)
   try {
     await program.parseAsync(words, { from: 'user' })
-    return { message, exitCode: 0 }
+    return { message, exitCode: 0, isUsage: false }
   } catch (error) {
-    if (error instanceof CommanderError) return { message, exitCode: error.exitCode }
-    return { message: (error as Error).message, exitCode: undefined }
+    if (error instanceof CommanderError)
+      return { message, exitCode: error.exitCode, isUsage: error.exitCode !== 0 }
+    return { message: (error as Error).message, exitCode: undefined, isUsage: error instanceof UsageError }
   }
 }
 
@@ -184,6 +188,33 @@ describe('lovage has what Celery’s users have in their fingers', () => {
     const { message, exitCode } = await end(...words)
     expect(message).toContain(line)
     expect(exitCode).not.toBe(0)
+  })
+})
+
+describe('lovage, wrongly used', () => {
+  it.each([
+    [['control', 'election', 'id', 'topic'], /Python workers die of it/],
+    [['inspect'], /expected a command/],
+    [['inspect', 'actve'], /did you mean active\?/],
+    [['inspect', 'revoke', 'x'], /revoke is a command of lovage control/],
+    [['control', 'pool_grwo'], /did you mean pool_grow\?/],
+    [['control', 'constructor'], /there is no command "constructor"/],
+    [['control', 'frobnicate'], /--list names them all/],
+    [['control', 'revoke'], /revoke: expected <id> \[\.\.\.\], got none/],
+    [['control', 'pool_grow', 'many'], /expected a whole number, got "many"/],
+    [['inspect', 'ping', 'x'], /ping: expected no arguments, got x/],
+    [['status', '-t', '0'], /Expected seconds/],
+    [['dead-letters', 'retry'], /expected either ids, or --queue/],
+    [['dead-letters', 'purge', '-f'], /expected either ids, or --queue/],
+    [['dead-letters', 'retry', 'id', '--all'], /expected either ids, or --queue/],
+    [['dead-letters', 'purge', '--all', '--json'], /--json leaves no room to ask: add -f/],
+    [['dead-letters', 'list', '--older-than', 'yesterday'], /Expected an age such as 90s/],
+    [['dead-letters', 'list', '--limit', '-1'], /Expected a whole number from 0/],
+    [['dead-letters', 'show'], /missing required argument 'id'/],
+  ])('%j is refused as wrong usage', async (words, line) => {
+    const { message, isUsage } = await end('-b', 'memory://', ...words)
+    expect(message).toMatch(line)
+    expect(isUsage).toBe(true)
   })
 })
 
