@@ -190,6 +190,11 @@ export interface CelerySettings {
    */
   readonly workerMaxMemoryPerChild?: number | undefined
   /**
+   * Not of Celery: KiB of memory beyond which a child is ended at once, whatever it runs; its task is lost with it.
+   * Resident memory of a process, heap and Buffers of a thread. @default none
+   */
+  readonly workerHardMemoryLimit?: number | undefined
+  /**
    * `worker_pool_restarts`: whether remote control may have the children of a pool replaced, which import the app anew
    * (`pool_restart`). @default false
    */

@@ -180,6 +180,7 @@ export const settingsSchema = z.strictObject(
     workerConcurrency: integer(1, 1_000_000, 'an integer, 1 or more').optional(),
     workerMaxTasksPerChild: integer(1, Number.MAX_SAFE_INTEGER, 'an integer, 1 or more').optional(),
     workerMaxMemoryPerChild: integer(1, Number.MAX_SAFE_INTEGER, 'KiB, an integer, 1 or more').optional(),
+    workerHardMemoryLimit: integer(1, Number.MAX_SAFE_INTEGER, 'KiB, an integer, 1 or more').optional(),
     workerPoolRestarts: flag.default(false),
     workerProcAliveTimeout: moreThanZero.default(30),
     workerPrefetchMultiplier: integer(0, 1_000_000, 'an integer, 0 or more').optional(),

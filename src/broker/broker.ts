@@ -7,7 +7,7 @@
 import type { Fanout } from './fanout.js'
 import type { Replies } from './replies.js'
 import type { Revocations } from './revocations.js'
-import type { LostDelivery } from '../serialization/earlier-deliveries.js'
+import type { LossCause, LostDelivery } from '../serialization/earlier-deliveries.js'
 
 /** A message on its way to a queue: the whole envelope (wire protocol, section 2) as JSON text. */
 export interface OutgoingMessage {
@@ -199,7 +199,7 @@ export interface Consumer {
   /** Put back at the front of its queue, marked redelivered: a stop ends its task. It does not count as a loss. */
   releaseBegun(deliveries: readonly Delivery[]): Promise<void>
   /** Put back at the front of its queue, marked redelivered: what ran its task died. It counts as such a loss. */
-  releaseLost(delivery: Delivery): Promise<void>
+  releaseLost(delivery: Delivery, cause: LossCause): Promise<void>
   /** Put back at the end of its queue, marked redelivered: a rejection with requeue. It counts as a loss. */
   requeue(delivery: Delivery): Promise<void>
   /** Move to the dead letters with a reason. */

@@ -149,8 +149,8 @@ export function createMemoryConsumer(
     begin: (delivery) => Promise.resolve(isMine(delivery.tag)),
     release: (deliveries) => putBackInFront(deliveries, (envelope) => envelope),
     releaseBegun: (deliveries) => putBackInFront(deliveries, keepCount),
-    releaseLost(delivery) {
-      const loss = { at: new Date(), cause: 'WORKER_LOST', worker: workerOf(consumerId) } as const
+    releaseLost(delivery, cause) {
+      const loss = { at: new Date(), cause, worker: workerOf(consumerId) }
       return putBackInFront([delivery], (envelope) => countLoss(markBegun(envelope), loss))
     },
     requeue({ tag, queue, envelope }) {

@@ -1,6 +1,6 @@
 import { BadEnvelopeError } from '../serialization/errors.js'
 import { loadScript } from '../redis/script.js'
-import { countLoss, keepCount, markBegun } from '../serialization/earlier-deliveries.js'
+import { countLoss, keepCount, markBegun, type LossCause } from '../serialization/earlier-deliveries.js'
 import { readDeliveryInfo } from '../serialization/envelope.js'
 import { priorityStep, type BrokerKeys } from './keys.js'
 import { workerOf } from './worker-of.js'
@@ -20,7 +20,8 @@ export interface PutBackItem {
  * worker hands back by itself: `released` before its task began, `begun` at a stop that ends it.
  */
 export type PutBackClaim =
-  | { readonly kind: 'released' | 'begun' | 'lost' | 'requeued'; readonly consumerId: string }
+  | { readonly kind: 'released' | 'begun' | 'requeued'; readonly consumerId: string }
+  | { readonly kind: 'lost'; readonly consumerId: string; readonly cause: LossCause }
   | { readonly kind: 'expired'; readonly consumerId: string }
   | { readonly kind: 'overdue'; readonly before: string }
 
@@ -75,7 +76,7 @@ function returned(envelope: string, claim: PutBackClaim): string {
       case 'lost':
         return countLoss(markBegun(envelope), {
           at,
-          cause: 'WORKER_LOST',
+          cause: claim.cause,
           worker: workerOf(claim.consumerId),
         })
       case 'requeued':

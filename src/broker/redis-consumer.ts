@@ -15,6 +15,7 @@ import { workerOf } from './worker-of.js'
 import type { Consumer, ConsumerOptions, DeadLetterLimits, DeadLetterReason, Delivery } from './broker.js'
 import type { BrokerKeys } from './keys.js'
 import type { Log } from '../log.js'
+import type { LossCause } from '../serialization/earlier-deliveries.js'
 import type { Subscriber } from './subscriber.js'
 import { closeRedis, ready, type RedisConnectionOptions } from '../redis/connect.js'
 import type { Redis } from 'ioredis'
@@ -29,6 +30,10 @@ const MOST_PER_CLAIM = 500
 const MOST_PER_ACK = 500
 /** How long a claim waits for a connection; no longer, since a stop waits for the claim. */
 const PATIENCE_MS = 1000
+
+/** On what ground this consumer puts back what it holds. */
+type Ground =
+  { readonly kind: 'released' | 'begun' | 'requeued' } | { readonly kind: 'lost'; readonly cause: LossCause }
 
 export interface RedisConsumerOptions extends ConsumerOptions {
   readonly client: Redis
@@ -95,21 +100,15 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       handOver.suspect()
       throw error
     })
-  const putBackHeld = async (
-    kind: 'released' | 'begun' | 'lost' | 'requeued',
-    deliveries: readonly Delivery[],
-  ): Promise<void> => {
+  const putBackHeld = async (ground: Ground, deliveries: readonly Delivery[]): Promise<void> => {
     const items: PutBackItem[] = deliveries.map(({ tag, queue, envelope }) => ({ tag, queue, envelope }))
-    await putBack(client, keys, prioritySteps, { kind, consumerId }, items)
+    await putBack(client, keys, prioritySteps, { ...ground, consumerId }, items)
     hands.letGo(items.map(({ tag }) => tag))
   }
   // Each is pushed to the front, so the one to be read first has to be pushed last.
-  const putBackInFront = async (
-    kind: 'released' | 'begun' | 'lost',
-    deliveries: readonly Delivery[],
-  ): Promise<void> => {
+  const putBackInFront = async (ground: Ground, deliveries: readonly Delivery[]): Promise<void> => {
     await handed.recorded()
-    await putBackHeld(kind, deliveries.filter((each) => hands.holds(each)).toReversed())
+    await putBackHeld(ground, deliveries.filter((each) => hands.holds(each)).toReversed())
   }
   /** Whatever fails here is made up for when the next dead letter comes. */
   const trim = async (): Promise<void> => {
@@ -249,14 +248,14 @@ export function createRedisConsumer(options: RedisConsumerOptions): Consumer {
       return isHeld
     },
 
-    release: (deliveries) => putBackInFront('released', deliveries),
-    releaseBegun: (deliveries) => putBackInFront('begun', deliveries),
-    releaseLost: (delivery) => putBackInFront('lost', [delivery]),
+    release: (deliveries) => putBackInFront({ kind: 'released' }, deliveries),
+    releaseBegun: (deliveries) => putBackInFront({ kind: 'begun' }, deliveries),
+    releaseLost: (delivery, cause) => putBackInFront({ kind: 'lost', cause }, [delivery]),
 
     async requeue(delivery) {
       await handed.recorded()
       if (!hands.holds(delivery)) return
-      await putBackHeld('requeued', [delivery])
+      await putBackHeld({ kind: 'requeued' }, [delivery])
     },
 
     async bury(delivery: Delivery, reason: DeadLetterReason) {

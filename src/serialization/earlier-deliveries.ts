@@ -6,7 +6,7 @@ import { isPlainRecord } from './plain-record.js'
 import { parseInstant } from './time.js'
 
 /** Why a message was delivered again. */
-export type LossCause = 'WORKER_LOST' | 'VISIBILITY_TIMEOUT' | 'REQUEUED'
+export type LossCause = 'WORKER_LOST' | 'MEMORY_LIMIT' | 'VISIBILITY_TIMEOUT' | 'REQUEUED'
 
 /** A delivery that ended without an acknowledgement. */
 export interface LostDelivery {
@@ -84,7 +84,12 @@ function countOf(value: unknown): number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0
 }
 
-const CAUSES: readonly unknown[] = ['WORKER_LOST', 'VISIBILITY_TIMEOUT', 'REQUEUED'] satisfies LossCause[]
+const CAUSES: readonly unknown[] = [
+  'WORKER_LOST',
+  'MEMORY_LIMIT',
+  'VISIBILITY_TIMEOUT',
+  'REQUEUED',
+] satisfies LossCause[]
 
 function readLost(value: unknown): LostDelivery | undefined {
   if (!isPlainRecord(value) || typeof value['at'] !== 'string' || !CAUSES.includes(value['cause']))

@@ -1,5 +1,6 @@
 import { persist, type Persistence } from './persist.js'
 import type { Consumer, DeadLetterReason, Delivery } from '../broker/broker.js'
+import type { LossCause } from '../serialization/earlier-deliveries.js'
 import type { PendingPart } from './ending.js'
 import type { Request } from './request.js'
 import type { Settings } from '../app/settings.js'
@@ -58,7 +59,7 @@ export interface HeldMessages extends Load {
   park(delivery: Delivery, until: Date): void
   requeue(delivery: Delivery): void
   /** What ran it died: it is to run again. */
-  putBackLost(delivery: Delivery): void
+  putBackLost(delivery: Delivery, cause: LossCause): void
   bury(delivery: Delivery, reason: DeadLetterReason, taskId?: string): void
   /** Others may have a slot for what waits for one here. */
   handBack(deliveries: readonly Delivery[]): Promise<void>
@@ -193,7 +194,8 @@ export function createHeldMessages(parts: HeldMessagesParts): HeldMessages {
     },
     park: (delivery, until) => void handOver('park', [delivery], () => consumer.park(delivery, until)),
     requeue: (delivery) => void handOver('requeue', [delivery], () => consumer.requeue(delivery)),
-    putBackLost: (delivery) => void handOver('put back', [delivery], () => consumer.releaseLost(delivery)),
+    putBackLost: (delivery, cause) =>
+      void handOver('put back', [delivery], () => consumer.releaseLost(delivery, cause)),
     bury(delivery, reason, taskId) {
       tally.deadLettered++
       log.error({ taskId, queue: delivery.queue, code: reason.code }, `message refused: ${reason.message}`)

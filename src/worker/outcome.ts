@@ -7,6 +7,7 @@ import {
   retriesExhausted,
 } from '../app/retry.js'
 import { DescribedError } from '../serialization/exceptions.js'
+import type { LossCause } from '../serialization/earlier-deliveries.js'
 import type { ErrorClass } from '../app/task-options.js'
 import type { ResultTuple } from '../serialization/result-tuple.js'
 import type { SignatureData } from '../canvas/signature-data.js'
@@ -17,7 +18,7 @@ export type Outcome =
   | { readonly kind: 'success'; readonly value: unknown; readonly children: readonly ResultTuple[] }
   | { readonly kind: 'failure'; readonly thrown: unknown; readonly children?: readonly ResultTuple[] }
   /** What ran it, a child of the pool, died. */
-  | { readonly kind: 'lost'; readonly thrown: WorkerLostError }
+  | { readonly kind: 'lost'; readonly cause: LossCause; readonly thrown: WorkerLostError }
   | { readonly kind: 'retry'; readonly retry: Retry; readonly children?: readonly ResultTuple[] }
   | { readonly kind: 'replace'; readonly signature: SignatureData }
   | { readonly kind: 'ignore' }

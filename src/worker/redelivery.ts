@@ -32,10 +32,12 @@ export function refuseRedelivery(
   const limit = settings.taskMaxDeliveries
   if (lost < limit && count < limit * UNBEGUN_PER_DELIVERY) return undefined
   const times = count === 1 ? 'once' : `${count} times`
-  const last = history.at(-1)?.worker
+  const last = history.at(-1)
+  const where = last?.worker === undefined ? '' : `, last to ${last.worker}`
+  const why = last?.cause === 'MEMORY_LIMIT' ? ', where its child took more memory than it may' : ''
   return refusal(
     'TOO_MANY_DELIVERIES',
-    `${task.name} was delivered ${times} without being acknowledged${last === undefined ? '' : `, last to ${last}`}; ` +
+    `${task.name} was delivered ${times} without being acknowledged${where}${why}; ` +
       `the limit taskMaxDeliveries is ${limit}`,
   )
 }

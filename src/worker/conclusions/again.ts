@@ -38,14 +38,14 @@ export function createRetry(parts: ConclusionParts, fail: Fail): Conclusion<Outc
 export function createLose(parts: ConclusionParts, fail: Fail): Conclusion<OutcomeOf<'lost'>> {
   const { settings, messages, refusals, observer, monitors, log } = parts
 
-  return (request, delivery, { thrown: error }, startedAt) => {
+  return (request, delivery, { thrown: error, cause }, startedAt) => {
     if (delivery === undefined) return fail(request, delivery, { thrown: error }, startedAt)
     const { message, task } = request
     const text = `Task ${message.task}[${message.id}] was lost: ${error.message}`
     log.error({ taskId: message.id, task: message.task }, text)
     if (isRunAgain(task, settings)) {
       monitors.current?.ended(message, { kind: 'rejected', requeue: true })()
-      messages.putBackLost(delivery)
+      messages.putBackLost(delivery, cause)
       return observer.ended(request, { state: 'REJECTED' }, startedAt)
     }
     return refusals

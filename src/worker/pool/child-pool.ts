@@ -23,6 +23,7 @@ export interface ChildPoolOptions {
   readonly maxTasksPerChild: number | undefined
   /** KiB. */
   readonly maxMemoryPerChild: number | undefined
+  readonly memoryLimitKib: number | undefined
   readonly log: Log
 }
 
@@ -41,7 +42,11 @@ export function createChildPool(kind: 'threads' | 'processes', options: ChildPoo
   const staff = createStaff({
     ...options,
     count: concurrency,
-    startChild: start({ orders: { module: module.href, hostname, reportsMemory }, env }),
+    startChild: start({
+      orders: { module: module.href, hostname, reportsMemory },
+      env,
+      memoryLimitKib: options.memoryLimitKib,
+    }),
     maxTasks: maxTasksPerChild,
     maxMemoryKib: maxMemoryPerChild,
   })
@@ -95,8 +100,8 @@ function executeWith(staff: Staff, hasPids: boolean): Execute {
             })
           grant(message.what, parts).then(() => reply(), reply)
         },
-        onLost: (how) =>
-          end({ kind: 'lost', thrown: new WorkerLostError(`Worker exited prematurely: ${how}.`) }),
+        onLost: ({ how, cause }) =>
+          end({ kind: 'lost', cause, thrown: new WorkerLostError(`Worker exited prematurely: ${how}.`) }),
       }
       const begin = (assigned: Member | undefined): void => {
         if (assigned === undefined) return end({ kind: 'ignore' })

@@ -5,7 +5,7 @@ import { createAsyncPool } from './async-pool.js'
 import { defaultConcurrency } from '../../app/pool-kinds.js'
 import { createChildPool } from './child-pool.js'
 import { isPoolChild } from './child/is-child.js'
-import { warnOfHardLimits } from './unenforced-limits.js'
+import { warnOfHardLimits, warnOfMemoryLimit } from './unenforced-limits.js'
 import { InvalidArgumentError, describeValue } from '../../errors.js'
 import type { Pool } from './pool.js'
 import type { PoolKind, WorkerOptions, WorkerParts } from '../../app/worker-options.js'
@@ -24,6 +24,7 @@ export function createPool(parts: WorkerParts, hostname: string, options: Worker
     )
   }
   const kind = options.pool ?? settings.workerPool
+  warnOfMemoryLimit(kind, parts)
   const concurrency =
     options.autoscale === undefined
       ? checkConcurrency(options.concurrency ?? settings.workerConcurrency ?? defaultConcurrency(kind))
@@ -46,6 +47,7 @@ export function createPool(parts: WorkerParts, hostname: string, options: Worker
     startTimeoutMs: settings.workerProcAliveTimeout * 1000,
     maxTasksPerChild: settings.workerMaxTasksPerChild,
     maxMemoryPerChild: settings.workerMaxMemoryPerChild,
+    memoryLimitKib: settings.workerHardMemoryLimit,
     log,
   })
 }

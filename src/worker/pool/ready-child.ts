@@ -15,6 +15,8 @@ export interface ReadyChildParts {
   /** Names of the tasks that it has to know. */
   readonly tasks: () => Iterable<string>
   readonly startTimeoutMs: number
+  /** KiB beyond which a child is killed, whatever it does; undefined: any amount. */
+  readonly memoryLimitKib: number | undefined
 }
 
 /**
@@ -23,7 +25,7 @@ export interface ReadyChildParts {
  * @returns `ready` resolves when it can run tasks, and rejects with PoolStartError where it cannot; then it is killed.
  */
 export function startReadyChild(
-  { startChild, tasks, startTimeoutMs }: ReadyChildParts,
+  { startChild, tasks, startTimeoutMs, memoryLimitKib }: ReadyChildParts,
   onMessage: (message: AtWork) => void,
 ): { readonly child: Child; readonly ready: Promise<void> } {
   let isSettled = false
@@ -38,10 +40,15 @@ export function startReadyChild(
       reject(new PoolStartError(why))
     }
   })
+  const tooLarge = (kib: number): string =>
+    `workerHardMemoryLimit: a child of the pool takes ${Math.round(kib)} KiB before its first task, and may take ` +
+    `${memoryLimitKib} KiB`
   const child = startChild((message) => {
     if (message.type === 'ready') {
       const missing = [...tasks()].filter((name) => !message.tasks.includes(name))
-      settle(missing.length > 0 ? unknownTasks(missing) : undefined)
+      if (missing.length > 0) settle(unknownTasks(missing))
+      else if (memoryLimitKib === undefined) settle()
+      else void child.memoryKib().then((kib = 0) => settle(kib > memoryLimitKib ? tooLarge(kib) : undefined))
     } else if (message.type === 'failed') settle(`a child of the pool cannot start: ${message.why}`)
     else onMessage(message)
   })
@@ -49,7 +56,7 @@ export function startReadyChild(
     () => settle(`a child of the pool was not ready after ${startTimeoutMs / 1000} s`),
     startTimeoutMs,
   )
-  void child.ended.then((how) => settle(`a child of the pool ended before it was ready: ${how}`))
+  void child.ended.then(({ how }) => settle(`a child of the pool ended before it was ready: ${how}`))
   return { child, ready }
 }
 

@@ -1,14 +1,14 @@
 import { fullJitterMs } from '../../backoff.js'
+import { createMemoryWatch } from './memory-watch.js'
 import { startReadyChild, type AtWork, type ReadyChildParts } from './ready-child.js'
-import type { Child } from './child/child.js'
+import type { Child, ChildEnd } from './child/child.js'
 import type { ToChild } from './child/messages.js'
 import type { Log } from '../../log.js'
 
 /** What whoever has a child's time is told. */
 export interface Job {
   onMessage(message: AtWork): void
-  /** @param how - `exitcode 3`, `signal 9 (SIGKILL)` */
-  onLost(how: string): void
+  onLost(end: ChildEnd): void
 }
 
 /** A child that is there for one job. */
@@ -70,7 +70,7 @@ const SURVIVED: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGTERM', 'SIG
 const LEAVE_MS = 5000
 
 export function createStaff(parts: StaffParts): Staff {
-  const { maxTasks = Infinity, maxMemoryKib = Infinity, log } = parts
+  const { maxTasks = Infinity, maxMemoryKib = Infinity, memoryLimitKib, log } = parts
   let wanted = parts.count
   let isOver = false
   let failures = 0
@@ -105,9 +105,17 @@ export function createStaff(parts: StaffParts): Staff {
       },
     }
     members.add(entry)
-    const ended = child.ended.then((how) => {
+    const memory = createMemoryWatch(memoryLimitKib, child.memoryKib, () => {
+      withdraw(entry)
+      entry.kill()
+    })
+    const ended = child.ended.then(({ how, cause }) => {
+      memory.stop()
       living.delete(ended)
-      if (isReady) onEnd(entry, how)
+      if (!isReady) return
+      if (!memory.wasExceeded) onEnd(entry, { how, cause })
+      else
+        onEnd(entry, { how: `${how}, for more than ${memoryLimitKib} KiB of memory`, cause: 'MEMORY_LIMIT' })
     })
     living.add(ended)
     try {
@@ -117,6 +125,7 @@ export function createStaff(parts: StaffParts): Staff {
       throw error
     }
     isReady = true
+    memory.start()
     offer(entry)
     refill()
   }
@@ -167,16 +176,20 @@ export function createStaff(parts: StaffParts): Staff {
     job?.onMessage(message)
   }
 
-  const onEnd = (entry: Entry, how: string): void => {
+  const onEnd = (entry: Entry, end: ChildEnd): void => {
     const { job } = entry
     const wasExpected = !members.delete(entry)
-    const place = idle.indexOf(entry)
-    if (place >= 0) idle.splice(place, 1)
+    withdraw(entry)
     entry.job = undefined
     if (!wasExpected && !isOver && job === undefined)
-      log.warn({ child: entry.id }, `a child of the pool died: ${how}`)
+      log.warn({ child: entry.id }, `a child of the pool died: ${end.how}`)
     refill()
-    job?.onLost(how)
+    job?.onLost(end)
+  }
+
+  const withdraw = (entry: Entry): void => {
+    const place = idle.indexOf(entry)
+    if (place >= 0) idle.splice(place, 1)
   }
 
   const offer = (entry: Entry): void => {

@@ -1,3 +1,5 @@
+import { canReadMemory } from './child/process-child.js'
+import { canReadThreadMemory } from './child/thread-child.js'
 import type { Log } from '../../log.js'
 import type { PoolKind } from '../../app/worker-options.js'
 import type { RegisteredTask } from '../../app/registered-task.js'
@@ -21,6 +23,22 @@ export function warnOfHardLimits(kind: PoolKind, { settings, tasks, log }: Limit
   if (named.length === 0) return
   const others = named.length > MOST_NAMED ? ` and ${named.length - MOST_NAMED} others` : ''
   log.warn({ pool: kind }, unenforced(kind, `of ${named.slice(0, MOST_NAMED).join(', ')}${others}`))
+}
+
+/** Say at the start how far a pool cannot keep the hard limit of memory; nothing where it can, or where there is none. */
+export function warnOfMemoryLimit(kind: PoolKind, { settings, log }: LimitedTasks): void {
+  if (settings.workerHardMemoryLimit === undefined) return
+  const why = {
+    async: 'tasks share the memory of the worker; a pool of threads or processes limits it',
+    solo: 'tasks share the memory of the worker; a pool of threads or processes limits it',
+    threads: canReadThreadMemory
+      ? undefined
+      : 'before Node.js 22.16, only the JavaScript heap of a thread counts, and not what is beside it, such as a Buffer',
+    processes: canReadMemory
+      ? undefined
+      : 'on this system only the JavaScript heap of a process counts, and not what is beside it, such as a Buffer',
+  }[kind]
+  if (why !== undefined) log.warn({ pool: kind }, `workerHardMemoryLimit cannot be enforced in full: ${why}`)
 }
 
 /** @param whose - `of shop.resize (3 s)` */

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { APP_MODULE, builtApp, startPoolSite, type PoolSite } from './pool-site.js'
 import { childProcesses } from '../../support/child-processes.js'
@@ -23,6 +24,11 @@ interface Place {
 }
 
 const PATIENCE = { timeout: 25_000 }
+
+/** Node.js before 22.16 does not tell what a thread has beside its heap. */
+function canLimitBuffers(pool: 'processes' | 'threads'): boolean {
+  return pool === 'processes' || 'getHeapStatistics' in Worker.prototype
+}
 
 /** The child in which a task of one's own now runs. */
 async function placeOf(result: { info(): Promise<unknown>; state(): Promise<string> }): Promise<number> {
@@ -234,6 +240,40 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
     const next = await (await site.send<Place>('work.where')).get(PATIENCE)
     expect(hoarder).toEqual(first)
     expect(next).not.toEqual(hoarder)
+  })
+
+  it('row 40: ends a task that takes memory without end, and runs the next one', async () => {
+    const workerHardMemoryLimit = (pool === 'processes' ? 256 : 96) * 1024
+    const limits = { workerHardMemoryLimit, taskMaxDeliveries: 2 }
+    const site = await startPoolSite(redis.url, { pool }, limits)
+    const beside = await site.send<string>('work.sleep', 'beside', 3000)
+    await placeOf(beside)
+    const once = await site.send('work.devour_once', 'heap')
+    await placeOf(once)
+    const from = performance.now()
+    await expect(once.get(PATIENCE)).rejects.toMatchObject({
+      excType: 'WorkerLostError',
+      excModule: 'billiard.exceptions',
+      excMessage: [expect.stringMatching(/^Worker exited prematurely: .*memory/)],
+    })
+    expect(performance.now() - from).toBeLessThan(5000)
+    expect(await (await site.send('work.add', 40, 2)).get(PATIENCE)).toBe(42)
+
+    const again = await site.send('work.devour', canLimitBuffers(pool) ? 'buffers' : 'heap')
+    await expect(again.get(PATIENCE)).rejects.toMatchObject({
+      excType: 'WorkerLostError',
+      excMessage: [expect.stringMatching(/delivered 2 times .* its child took more memory than it may/)],
+    })
+    expect(await beside.get(PATIENCE)).toBe('beside')
+    expect(
+      await eventually(async () => {
+        const letters = await site.app.deadLetters.list({ queue: site.queue })
+        return letters.length === 2 && letters
+      }),
+    ).toMatchObject([
+      { code: 'TOO_MANY_DELIVERIES', history: [{ cause: 'MEMORY_LIMIT' }, { cause: 'MEMORY_LIMIT' }] },
+      { code: 'WORKER_LOST', task: 'work.devour_once' },
+    ])
   })
 
   it('scales with the work, by itself', async () => {

@@ -40,6 +40,12 @@ it('row 41: a pool on the event loop says at its start whose hard limits it cann
   const but = 'fails the task, and no more; a pool of threads or processes ends it'
   expect((await site()).warnings()).toEqual([`${cannot}of quick (3 s) ${but}`])
 
+  const memory = (await site({ workerHardMemoryLimit: 1000 })).warnings()
+  expect(memory).toContain(
+    'workerHardMemoryLimit cannot be enforced in full: tasks share the memory of the worker; a pool of threads or ' +
+      'processes limits it',
+  )
+
   const { app, warnings } = await site({ taskTimeLimit: 10, workerPool: 'solo' })
   const [line] = warnings()
   expect(line).toMatch(/^the pool solo cannot .* of all tasks \(10 s\), quick \(3 s\) fails/)

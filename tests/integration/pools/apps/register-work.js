@@ -55,6 +55,16 @@ export function registerWork(app) {
     for (let i = 0; i < mib; i++) hoard.push(new Array(2 ** 17).fill(i))
     return { pid: process.pid, threadId }
   })
+  const devour = async (task, kind) => {
+    await task.updateState('AT_WORK', { pid: process.pid })
+    const taken = []
+    // Without the limit, for which this is enough, it would go on for ever.
+    while (taken.length < 600)
+      taken.push(kind === 'heap' ? new Array(2 ** 17).fill(0) : Buffer.alloc(2 ** 20, 1))
+    for (;;);
+  }
+  app.task('work.devour', { bind: true }, devour)
+  app.task('work.devour_once', { bind: true, rejectOnWorkerLost: false }, devour)
   app.task('work.values', () => ({
     price: new Decimal('12.340'),
     id: new Uuid('00112233-4455-6677-8899-aabbccddeeff'),

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { createStaff, type Job, type Staff } from '../../../../src/worker/pool/staff.js'
 import { silentLog } from '../../../../src/log.js'
+import type { ChildEnd } from '../../../../src/worker/pool/child/child.js'
 import type { FromChild, ToChild } from '../../../../src/worker/pool/child/messages.js'
 
 interface FakeChild {
@@ -9,12 +10,16 @@ interface FakeChild {
   say(this: void, message: FromChild): void
   end(this: void, how: string): void
   kills: number
+  memoryKib: number
 }
 
 const ENDED: FromChild = { type: 'ended', outcome: { kind: 'ignore' }, memoryKib: undefined }
 
 /** A staff of children that do nothing by themselves. */
-function fakeStaff(count: number): { readonly staff: Staff; readonly children: FakeChild[] } {
+function fakeStaff(
+  count: number,
+  memoryLimitKib?: number,
+): { readonly staff: Staff; readonly children: FakeChild[] } {
   const children: FakeChild[] = []
   const staff = createStaff({
     count,
@@ -22,12 +27,22 @@ function fakeStaff(count: number): { readonly staff: Staff; readonly children: F
     startTimeoutMs: 1000,
     maxTasks: undefined,
     maxMemoryKib: undefined,
+    memoryLimitKib,
     log: silentLog,
     startChild(say) {
       let end = (_how: string): void => undefined
-      const ended = new Promise<string>((resolve) => (end = resolve))
+      const ended = new Promise<ChildEnd>((resolve) => {
+        end = (how) => resolve({ how, cause: 'WORKER_LOST' })
+      })
       const received: ToChild[] = []
-      const child: FakeChild = { id: children.length, received, say, end: (how) => end(how), kills: 0 }
+      const child: FakeChild = {
+        id: children.length,
+        received,
+        say,
+        end: (how) => end(how),
+        kills: 0,
+        memoryKib: 1,
+      }
       children.push(child)
       queueMicrotask(() => say({ type: 'ready', tasks: [] }))
       return {
@@ -36,6 +51,7 @@ function fakeStaff(count: number): { readonly staff: Staff; readonly children: F
         send: (message) => void received.push(message),
         signal: () => undefined,
         kill: () => void child.kills++,
+        memoryKib: () => Promise.resolve(child.memoryKib),
       }
     },
   })
@@ -44,7 +60,7 @@ function fakeStaff(count: number): { readonly staff: Staff; readonly children: F
 
 function job(): Job & { readonly lost: string[] } {
   const lost: string[] = []
-  return { lost, onMessage: () => undefined, onLost: (how) => void lost.push(how) }
+  return { lost, onMessage: () => undefined, onLost: ({ how }) => void lost.push(how) }
 }
 
 const never = new AbortController().signal
@@ -83,4 +99,32 @@ it('takes back who waits for a child and gives up', async () => {
   giveUp.abort()
   expect(await waiting).toBeUndefined()
   expect(first).toBeDefined()
+})
+
+it('kills a child that takes more memory than it may, whether it works or waits, and gives it no other task', async () => {
+  const { staff, children } = fakeStaff(2, 1000)
+  await staff.start()
+  const mine = job()
+  const member = await staff.assign(mine, never)
+  for (const child of children) child.memoryKib = 1001
+  await expect.poll(() => children.map(({ kills }) => kills), { timeout: 4000 }).toEqual([1, 1])
+  const next = staff.assign(job(), never)
+  for (const { end } of children) end('signal 9 (SIGKILL)')
+  await expect.poll(() => mine.lost).toEqual(['signal 9 (SIGKILL), for more than 1000 KiB of memory'])
+  expect([0, 1]).toContain(member?.id)
+  expect([2, 3]).toContain((await next)?.id)
+  const stopping = staff.stop()
+  for (const { end } of children) end('signal 9 (SIGKILL)')
+  await stopping
+})
+
+it('does not start where children take more memory than they may before their first task', async () => {
+  const { staff, children } = fakeStaff(1, 0.5)
+  const starting = staff.start()
+  starting.catch(() => undefined)
+  await expect.poll(() => children[0]?.kills).toBeGreaterThan(0)
+  children[0]?.end('signal 9 (SIGKILL)')
+  await expect(starting).rejects.toThrow(
+    'a child of the pool takes 1 KiB before its first task, and may take 0.5',
+  )
 })
