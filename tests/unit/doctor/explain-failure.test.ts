@@ -1,0 +1,16 @@
+import { describe, expect, it } from 'vitest'
+import { explainFailure } from '../../../src/doctor/explain-failure.js'
+
+describe('the doctor’s advice where there is no connection', () => {
+  it.each([
+    ['rediss://x was not ready within 3000 ms: no answer; does this port speak TLS?', /use redis:\/\//],
+    ['redis://x was not ready within 3000 ms: read ECONNRESET', /wants TLS \(rediss:\/\/\)/],
+    ['redis://x was not ready within 3000 ms: NOAUTH Authentication required.', /password/],
+  ])('%s', (message, advice) => {
+    expect(explainFailure(new Error(message))).toMatchObject({
+      status: 'fault',
+      found: message,
+      advice: expect.stringMatching(advice) as string,
+    })
+  })
+})
