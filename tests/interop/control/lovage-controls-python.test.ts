@@ -18,7 +18,10 @@ describe.each(celeryGenerations)('app.control and workers of $name', ({ python }
     ])
     const pong = { ok: 'pong' }
     const both = { [one.nodeName]: pong, [two.nodeName]: pong }
-    expect(await app.control.inspect({ limit: 2, timeout: TIMEOUT }).ping()).toEqual(both)
+    // Without an event loop Python says that it is ready before it listens.
+    await expect
+      .poll(() => app.control.inspect({ limit: 2, timeout: 2000 }).ping(), { timeout: TIMEOUT })
+      .toEqual(both)
     const destination = two.nodeName
     expect(await app.control.ping({ destination, timeout: TIMEOUT })).toEqual({ [two.nodeName]: pong })
     const some = { pattern: 'o?e@*', limit: 1, timeout: TIMEOUT }
