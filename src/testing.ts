@@ -1,7 +1,11 @@
 import { AssertionError } from 'node:assert'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { InvalidArgumentError } from './errors.js'
+import type { Broker } from './broker/broker.js'
 import type { Celery } from './app/celery.js'
 import type { Publication } from './app/signals.js'
+import type { WorkerCounts } from './app/worker-options.js'
 
 /** What a call that was sent should have been; what is left out may be anything. */
 export interface ExpectedCall {
@@ -71,4 +75,47 @@ export function recordSent(app: Pick<Celery, 'on'>): SentCalls {
     clear: () => void all.splice(0),
     stop,
   }
+}
+
+export interface DrainOptions {
+  /** @default the default queue, `taskQueues`, and those that registered tasks name */
+  readonly queues?: readonly string[]
+}
+
+/** What follows from a task, such as the body of a chord, is sent in so many turns of the event loop, at most. */
+const QUIET_TURNS = 10
+
+/**
+ * Work all that waits in a broker in memory, and what follows from it, by a worker that is stopped then. What waits for an
+ * ETA or for its retry is left until its time has come.
+ *
+ * @returns how many tasks have begun, succeeded, failed, and are to be tried again.
+ * @throws InvalidArgumentError for an app whose broker is not `memory://`.
+ */
+export async function drain(app: Celery, { queues }: DrainOptions = {}): Promise<WorkerCounts> {
+  if (!app.settings.broker.startsWith('memory:'))
+    throw new InvalidArgumentError(
+      `drain: expected an app on memory://, got one on ${app.settings.broker.split(':')[0]}:`,
+    )
+  const drained = queues ?? queuesOf(app)
+  const worker = await app.startWorker({ queues: drained, hostname: 'drain@%h', heartbeatInterval: 0 })
+  try {
+    for (let quietTurns = 0; quietTurns < QUIET_TURNS; quietTurns++) {
+      if (await hasWork(app.broker, drained)) quietTurns = 0
+      await nextTurn()
+    }
+  } finally {
+    await worker.stop()
+  }
+  return worker.counts()
+}
+
+function queuesOf({ settings, tasks }: Celery): readonly string[] {
+  const named = [...tasks.values()].flatMap(({ options }) => options.queue ?? [])
+  return [...new Set([settings.taskDefaultQueue, ...(settings.taskQueues ?? []), ...named])]
+}
+
+async function hasWork(broker: Broker, names: readonly string[]): Promise<boolean> {
+  const { now, unacked, queues } = await broker.backlog(names)
+  return unacked > 0 || queues.some(({ length, nextEta = Infinity }) => length > 0 || nextEta <= now)
 }

@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Celery, chain } from '../../src/index.js'
-import { recordSent } from '../../src/testing.js'
+import { Celery, chain, chord } from '../../src/index.js'
+import { drain, recordSent } from '../../src/testing.js'
 
 function memoryApp(): Celery {
   const app = new Celery('shop', { broker: 'memory://', backend: 'memory://' })
@@ -59,5 +59,54 @@ describe('row 44: a clock that a test holds', () => {
     expect(runs).toEqual(['later 0'])
     await vi.advanceTimersByTimeAsync(130_000)
     expect(runs).toEqual(['later 0', 'later 1'])
+  })
+})
+
+describe('row 44: draining', () => {
+  it('works what waits in all queues of the tasks, and what follows from it', async () => {
+    const app = memoryApp()
+    const add = app.task('add', (x: number, y: number) => x + y)
+    const total = app.task('total', { queue: 'slow' }, async (numbers: number[]) => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return numbers.reduce((sum, number) => sum + number, 0)
+    })
+    const results = [
+      await add.delay(1, 2),
+      await chain(add.s(1, 1), add.s(3)).applyAsync(),
+      await chain(chord([add.s(1, 2), add.s(3, 4)], total.s()), add.s(5)).applyAsync(),
+    ]
+    const { started, succeeded, failed } = await drain(app)
+    expect({ started, succeeded, failed }).toEqual({ started: 7, succeeded: 7, failed: 0 })
+    expect(await Promise.all(results.map((result) => result.get({ timeout: 1 })))).toEqual([3, 5, 15])
+    expect((await drain(app)).started).toBe(0)
+  })
+
+  it('leaves what waits for its time, until that comes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const app = memoryApp()
+    const flaky = app.task('flaky', { bind: true }, (task) => {
+      if (task.request.retries === 0) throw task.retry({ countdown: 120 })
+    })
+    await flaky.applyAsync({ countdown: 60 })
+    const counts = async () => {
+      const { started, retried, succeeded } = await drain(app)
+      return { started, retried, succeeded }
+    }
+    expect(await counts()).toEqual({ started: 0, retried: 0, succeeded: 0 })
+    vi.setSystemTime(Date.now() + 61_000)
+    expect(await counts()).toEqual({ started: 1, retried: 1, succeeded: 0 })
+    vi.setSystemTime(Date.now() + 121_000)
+    expect(await counts()).toEqual({ started: 1, retried: 0, succeeded: 1 })
+  })
+
+  it('works the queues that it is told only, and refuses a broker elsewhere', async () => {
+    const app = memoryApp()
+    const echo = app.task('echo', (text: string) => text)
+    await echo.applyAsync({ args: ['here'], queue: 'b' })
+    expect((await drain(app)).started).toBe(0)
+    expect((await drain(app, { queues: ['b'] })).succeeded).toBe(1)
+    const elsewhere = new Celery('shop', { broker: 'redis://user:secret@cache.example' })
+    await expect(drain(elsewhere)).rejects.toThrow('drain: expected an app on memory://, got one on redis:')
   })
 })
