@@ -17,8 +17,9 @@ it.each([
   ['docs/tasks.md', 3, 2],
   ['docs/testing.md', 1, 1],
   ['docs/testing.md', 2, 1],
-  ['docs/testing.md', 3, 2],
+  ['docs/testing.md', 3, 1],
   ['docs/testing.md', 4, 2],
+  ['docs/testing.md', 5, 2],
 ])('%s: program %d prints what it says it prints', async (document, number, lines) => {
   const examples = codeBlocks(document).filter(({ language }) => language === 'ts')
   const code = examples[number - 1]?.code ?? ''
