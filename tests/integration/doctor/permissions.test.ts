@@ -38,7 +38,14 @@ describe('row 38: the user of the URL', () => {
   })
 
   it('lacks keys', async () => {
-    const url = await withUser('~celery*', '~_kombu.binding.*', '~lovage.unique.*', '&*', '+@all')
+    const url = await withUser(
+      '~celery*',
+      '~_kombu.binding.*',
+      '~lovage.unique.*',
+      '~lovage.revoked',
+      '&*',
+      '+@all',
+    )
     expect((await diagnose(url, {}, { role: 'producer' })).permissions).toMatchObject({ status: 'ok' })
     expect((await diagnose(url, {}, { role: 'worker' })).permissions).toMatchObject({
       status: 'fault',
