@@ -81,6 +81,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
         )
   // By the monotonic clock: that of the day may be set.
   let lastSweepAt = -Infinity
+  const mutex = createMutex(client, keys.unackedMutex)
   let renewedAt = -Infinity
   let patientUntil = -Infinity
   let running: Promise<void> = Promise.resolve()
@@ -89,6 +90,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   const round = async (): Promise<void> => {
     const { heldCount, handedCount, wasOver, expired } = await renewLease(client, lease)
     options.onRenewed(heldCount, handedCount)
+    // That of a sweep which an outage has cut off.
+    await mutex.release()
     const isLate = performance.now() - renewedAt > 1.5 * everyMs
     renewedAt = performance.now()
     if (wasOver || isLate) patientUntil = renewedAt + everyMs
@@ -103,7 +106,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     if (renewedAt - lastSweepAt >= sweepEveryMs) {
       lastSweepAt = renewedAt
       await options.declareQueues()
-      const count = await sweepOverdue(options)
+      const count = await sweepOverdue(options, mutex)
       if (count > 0) log.warn({ count }, 'put back messages that were unacked past the visibility timeout')
     }
   }
@@ -179,10 +182,34 @@ async function recordHanded({ client, keys, queues }: UpkeepOptions, deadConsume
   })
 }
 
-async function sweepOverdue(options: UpkeepOptions): Promise<number> {
-  const { client, keys, prioritySteps, visibilityTimeoutMs } = options
+/** Whoever has it may sweep; kombu's `Mutex`. */
+interface Mutex {
+  /** @returns false where somebody else has it. */
+  take(): Promise<boolean>
+  /** Does nothing where it is not ours, as far as is known. */
+  release(): Promise<void>
+}
+
+function createMutex(client: RedisClient, key: string): Mutex {
   const token = randomUUID()
-  if ((await client.set(keys.unackedMutex, token, 'PX', MUTEX_MS, 'NX')) !== 'OK') return 0
+  let mayBeOurs = false
+  return {
+    async take() {
+      mayBeOurs = true
+      mayBeOurs = (await client.set(key, token, 'PX', MUTEX_MS, 'NX')) === 'OK'
+      return mayBeOurs
+    },
+    async release() {
+      if (!mayBeOurs) return
+      await unlockScript.run(client, [key], [token])
+      mayBeOurs = false
+    },
+  }
+}
+
+async function sweepOverdue(options: UpkeepOptions, mutex: Mutex): Promise<number> {
+  const { client, keys, prioritySteps, visibilityTimeoutMs } = options
+  if (!(await mutex.take())) return 0
   try {
     const [seconds = '0', micros = '0'] = (await client.time()).map(String)
     const before = (Number(seconds) + Number(micros) / 1e6 - visibilityTimeoutMs / 1000).toFixed(6)
@@ -190,7 +217,7 @@ async function sweepOverdue(options: UpkeepOptions): Promise<number> {
     const { items } = await readRecords(options, tags)
     return await putBack(client, keys, prioritySteps, { kind: 'overdue', before }, items)
   } finally {
-    await unlockScript.run(client, [keys.unackedMutex], [token])
+    await mutex.release()
   }
 }
 

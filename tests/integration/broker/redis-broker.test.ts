@@ -371,6 +371,35 @@ describe('Redis broker', () => {
       expect(await redis.exists(`${broker.prefix}unacked_mutex`)).toBe(0)
     })
 
+    it('Must 7.6: releases the mutex of a sweep that was cut off, when it is connected again', async () => {
+      const broker = await makeBroker({ visibilityTimeoutMs: 1000, leaseMs: 300 })
+      const redis = redisClient(server.url)
+      const mutex = `${broker.prefix}unacked_mutex`
+      // So much that the sweep is still at it when it loses its connection.
+      const record = `[${envelopeFor('q', 'x'.repeat(10_000))}, "", "q"]`
+      const tags = Array.from({ length: 1000 }, (_, i) => `tag-${i}`)
+      await redis.hset(`${broker.prefix}unacked`, Object.fromEntries(tags.map((tag) => [tag, record])))
+      await redis.zadd(
+        `${broker.prefix}unacked_index`,
+        ...tags.flatMap((tag) => [Date.now() / 1000 - 10, tag]),
+      )
+      const monitor = await redis.monitor()
+      atTestEnd(() => monitor.disconnect())
+      const cutOff = new Promise<number>((resolve, reject) => {
+        monitor.on('monitor', (_time: string, [command, key]: string[]) => {
+          if (command?.toLowerCase() !== 'set' || key !== mutex) return
+          monitor.removeAllListeners('monitor')
+          redis
+            .call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+            .then(() => redis.exists(mutex))
+            .then(resolve, reject)
+        })
+      })
+      await startConsumer(broker, 'q')
+      expect(await cutOff).toBe(1)
+      await vi.waitFor(async () => expect(await redis.exists(mutex)).toBe(0), WITHIN)
+    })
+
     it('leaves nothing behind when it stops empty-handed', async () => {
       const broker = await makeBroker()
       const consumer = broker.consumer({ queues: ['q'], consumerId: 'tidy' })
