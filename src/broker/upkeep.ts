@@ -79,9 +79,9 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
           { lease, connection: options.connection, everyMs, longestMs: options.visibilityTimeoutMs },
           log,
         )
+  const mutex = createMutex(client, keys.unackedMutex)
   // By the monotonic clock: that of the day may be set.
   let lastSweepAt = -Infinity
-  const mutex = createMutex(client, keys.unackedMutex)
   let renewedAt = -Infinity
   let patientUntil = -Infinity
   let running: Promise<void> = Promise.resolve()

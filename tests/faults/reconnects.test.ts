@@ -128,7 +128,7 @@ describe('row 2: outages one after the other', () => {
         const outage = OUTAGES[cycle % OUTAGES.length] as Outage
         took.push(await live(place, outage))
       }
-      // Whoever was cut off while it put back what is overdue leaves its mutex, which goes by itself.
+      // Whoever was cut off while it put back what is overdue leaves its mutex until it next renews its lease.
       await nothingIsLeft(place.site, /^unacked_mutex$/)
       say(`${CYCLES} outages of ${OUTAGES.length} kinds: ${summary(took)}`)
     },
