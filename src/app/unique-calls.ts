@@ -124,7 +124,7 @@ export async function sendUnique(
   const { key, ttlMs, onConflict } = unique
   const { task, id } = call
   const { holder, replaced } = await takeKey(parts, unique, call).catch((cause: unknown) => {
-    const message = `could not learn whether a call of ${task} is unique`
+    const message = `could not learn whether a call of ${task} is unique: ${(cause as Error).message}`
     throw new PublishError('PUBLISH_REFUSED', message, { cause, mayHaveBeenSent: false })
   })
   if (holder !== id) {

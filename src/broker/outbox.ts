@@ -7,6 +7,8 @@ export interface OutboxEntry {
   readonly message: OutgoingMessage
   readonly deadline: number
   isSettled: boolean
+  /** Why the server has not taken it so far. */
+  refusal?: string | undefined
   readonly resolve: () => void
   readonly reject: (error: PublishError) => void
 }
@@ -21,9 +23,13 @@ export interface Outbox {
 export interface OutboxOptions {
   /**
    * Push the messages, or return false where there is no connection: they then stay in the outbox and are
-   * offered again on `flush` and soon. So do those whose outcome is `again`.
+   * offered again on `flush` and soon. So do those whose outcome is a `PushAgain`.
    */
   readonly push: (messages: readonly OutgoingMessage[]) => Promise<readonly PushOutcome[]> | false
+  /** Of the broker, without its password. */
+  readonly url: string
+  /** Why there is no connection. */
+  readonly whyAway: () => string
   readonly defaultTimeoutMs: number
   readonly now: () => number
 }
@@ -55,23 +61,22 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
     else entry.reject(error)
   }
 
-  const timedOut = (mayHaveBeenSent: boolean): PublishError =>
-    new PublishError(
-      'PUBLISH_TIMEOUT',
-      mayHaveBeenSent
-        ? 'the broker did not confirm the message in time; it may have been sent'
-        : 'no connection to the broker in time; the message was not sent',
-      { mayHaveBeenSent },
-    )
+  const notSentInTime = ({ refusal }: OutboxEntry): PublishError => {
+    const why =
+      refusal === undefined
+        ? `no connection to ${options.url} in time: ${options.whyAway()}`
+        : `${options.url} did not take it in time: ${refusal}`
+    return new PublishError('PUBLISH_TIMEOUT', `${why}; the message was not sent`, UNSENT)
+  }
 
   const sweep = (): void => {
     const now = options.now()
     waiting = waiting.filter((entry) => {
-      if (!entry.isSettled && entry.deadline <= now) settle(entry, timedOut(false))
+      if (!entry.isSettled && entry.deadline <= now) settle(entry, notSentInTime(entry))
       return !entry.isSettled
     })
     for (const batch of inFlight) {
-      for (const entry of batch) if (entry.deadline <= now) settle(entry, timedOut(true))
+      for (const entry of batch) if (entry.deadline <= now) settle(entry, unconfirmed(options.url))
     }
     if (waiting.length === 0 && inFlight.size === 0) {
       clearInterval(sweeper)
@@ -91,13 +96,18 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
     void pushed
       .then(
         (outcomes) => {
-          const again = batch.filter((_, i) => outcomes[i] === 'again')
-          if (closed) for (const entry of again) settle(entry, closedError())
-          waiting.unshift(...again)
+          const again: OutboxEntry[] = []
           batch.forEach((entry, i) => {
             const outcome = outcomes[i]
-            if (outcome !== 'again') settle(entry, outcome && asPublishError(outcome))
+            if (outcome === undefined) settle(entry)
+            else if (outcome instanceof Error) settle(entry, asPublishError(outcome))
+            else {
+              entry.refusal = outcome.again
+              if (closed) settle(entry, closedError())
+              again.push(entry)
+            }
           })
+          waiting.unshift(...again)
         },
         (error: unknown) => {
           for (const entry of batch) settle(entry, asPublishError(error))
@@ -140,13 +150,18 @@ export function createOutbox(options: OutboxOptions): Outbox & { flush(): void }
       clearInterval(sweeper)
       for (const entry of waiting) settle(entry, closedError())
       for (const batch of inFlight) {
-        for (const entry of batch) settle(entry, timedOut(true))
+        for (const entry of batch) settle(entry, unconfirmed(options.url))
       }
     },
   }
 }
 
 const UNSENT = { mayHaveBeenSent: false }
+
+function unconfirmed(url: string): PublishError {
+  const text = `${url} did not confirm the message in time; it may have been sent`
+  return new PublishError('PUBLISH_TIMEOUT', text, { mayHaveBeenSent: true })
+}
 
 function closedError(): PublishError {
   return new PublishError('BROKER_CLOSED', 'the broker was closed', UNSENT)

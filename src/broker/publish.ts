@@ -7,11 +7,14 @@ import type { RedisClient } from '../redis/connect.js'
 /** Arguments of one LPUSH; a longer command would hold up the server and its client. */
 const MOST_PER_COMMAND = 1000
 
-/**
- * What became of one message: undefined where it was pushed, `again` where it certainly was not and may be soon, or why
- * it was not or nobody knows.
- */
-export type PushOutcome = undefined | 'again' | Error
+/** A message that certainly was not pushed, and may be soon. */
+export interface PushAgain {
+  /** What the server said, if it was asked at all. */
+  readonly again: string | undefined
+}
+
+/** What became of one message: undefined where it was pushed, or why it was not or nobody knows. */
+export type PushOutcome = undefined | PushAgain | Error
 
 /**
  * Push messages to their lists and declare queues that this connection has not declared (section 5.2).
@@ -120,9 +123,10 @@ function byList(
   return lists
 }
 
-function asOutcome(error: Error): 'again' | Error {
-  // The second are ioredis's words for a command that it did not write.
-  if (isElsewhere(error) || error.message.startsWith("Stream isn't writeable")) return 'again'
+function asOutcome(error: Error): PushAgain | Error {
+  if (isElsewhere(error)) return { again: error.message }
+  // ioredis's words for a command that it did not write.
+  if (error.message.startsWith("Stream isn't writeable")) return { again: undefined }
   if (!isRefusal(error)) return error
   return new PublishError('PUBLISH_REFUSED', `Redis refused the message: ${error.message}`, {
     mayHaveBeenSent: false,

@@ -9,6 +9,7 @@ import {
 } from '../redis/connect.js'
 import { describeValue } from '../errors.js'
 import { InvalidRedisOptionsError } from '../redis/errors.js'
+import { whyAway } from '../redis/outlook.js'
 import { redactUrls, type Log } from '../log.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { brokerKeys, DEFAULT_KEY_OPTIONS, type BrokerKeyOptions } from './keys.js'
@@ -68,6 +69,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
     return client
   }
 
+  const url = redactUrls(connection.url)
   const client = open('broker')
   const clock = createServerClock(client)
   let announcements: Subscriber | undefined
@@ -79,6 +81,8 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
   const outbox = createOutbox({
     push: (messages) =>
       client.status === 'ready' ? pushMessages(client, keys, keyOptions, declared, messages) : false,
+    url,
+    whyAway: () => whyAway(client),
     defaultTimeoutMs: options.publishTimeoutMs ?? 5000,
     // The clock of the day may be set.
     now: () => performance.now(),
@@ -94,7 +98,7 @@ export function createRedisBroker(options: RedisBrokerOptions): Broker {
   })
 
   return {
-    url: redactUrls(connection.url),
+    url,
     publish: (message, publishOptions = {}) => outbox.add(message, publishOptions),
 
     consumer(consumerOptions): Consumer {

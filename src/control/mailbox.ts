@@ -110,7 +110,7 @@ async function connected(broker: Broker): Promise<void> {
   try {
     await broker.ping(CONNECT_WITHIN_MS)
   } catch (error) {
-    const text = 'no connection to the broker in time; the command was not sent'
+    const text = `${(error as Error).message}; the command was not sent`
     throw new PublishError('PUBLISH_TIMEOUT', text, { mayHaveBeenSent: false, cause: error })
   }
 }

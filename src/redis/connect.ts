@@ -8,7 +8,7 @@ import { NO_PRIMARY } from './locators.js'
 import { keepLoggedIn } from './renew-login.js'
 import { routeTo, type RedisConnectionOptions, type Route } from './route.js'
 import { nameOf } from './target.js'
-import { newOutlook, noteFault, outlookOf, watchOutages } from './outlook.js'
+import { newOutlook, noteFault, outlookOf, watchOutages, whyAway } from './outlook.js'
 import { parseRedisUrl } from './url.js'
 import { createFailoverNews, watchFailover } from './watch-failover.js'
 
@@ -143,13 +143,8 @@ export async function ready(client: RedisClient, options: ReadyOptions = {}): Pr
       settle(() => reject(new RedisUnavailableError(`the connection to ${url} was closed`)))
     const onAbort = (): void => settle(() => reject(signal?.reason as Error))
     const timer = setTimeout(() => {
-      const cause = outlook?.lastError
-      const why =
-        cause?.message ??
-        `no answer; ${url.startsWith('rediss') ? 'does this port speak TLS?' : 'does this port want TLS (rediss://)?'}`
-      settle(() =>
-        reject(new RedisUnavailableError(`${url} was not ready within ${timeoutMs} ms: ${why}`, { cause })),
-      )
+      const text = `${url} was not ready within ${timeoutMs} ms: ${whyAway(client)}`
+      settle(() => reject(new RedisUnavailableError(text, { cause: outlook?.lastError })))
     }, timeoutMs)
     client.on('ready', onReady)
     closed?.addEventListener('abort', onClosed)

@@ -22,6 +22,14 @@ export function outlookOf(client: Redis | Cluster): Outlook | undefined {
   return outlooks.get(client)
 }
 
+/** Why there is no connection at the moment, as far as is known; for a message that names the URL. */
+export function whyAway(client: Redis | Cluster): string {
+  const outlook = outlooks.get(client)
+  if (outlook?.lastError !== undefined) return outlook.lastError.message
+  const isEncrypted = outlook?.url.startsWith('rediss')
+  return `no answer; ${isEncrypted ? 'does this port speak TLS?' : 'does this port want TLS (rediss://)?'}`
+}
+
 /** @param url - of the server, with its password. */
 export function newOutlook(url: string): Outlook {
   const closed = new AbortController()

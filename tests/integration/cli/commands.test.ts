@@ -346,16 +346,26 @@ describe('lovage call', () => {
     await consumer.stop()
   })
 
-  it('fails in one line where no broker answers, and so does the wait for a result', async () => {
-    const nowhere = 'redis://127.0.0.1:1/0'
-    const [called, awaited] = await Promise.all([
-      lovage(['-b', nowhere, 'call', 'demo.add']),
-      lovage(['--result-backend', nowhere, 'result', 'some-id']),
+  it('fails in one line where no broker answers, as other commands do, which says where and why', async () => {
+    const nowhere = 'redis://:hush@127.0.0.1:1/0'
+    const failing = [
+      ['call', 'demo.add'],
+      ['control', 'shutdown'],
+      ['result', 'some-id'],
+    ]
+    const finished = await Promise.all(
+      failing.map((args) => lovage(['-b', nowhere, '--result-backend', nowhere, ...args])),
+    )
+    for (const { code, output } of finished) {
+      expect(code).toBe(1)
+      const line = /^error: .*redis:\/\/\*\*\*@127\.0\.0\.1:1\/0 .*: connect ECONNREFUSED 127\.0\.0\.1:1/
+      expect(output).toEqual([expect.stringMatching(line)])
+    }
+    expect(finished.map(({ output }) => /; the .* was not sent$/.test(output.join()))).toEqual([
+      true,
+      true,
+      false,
     ])
-    expect(called.code).toBe(1)
-    expect(called.output).toEqual([expect.stringContaining('the message was not sent')])
-    expect(awaited.code).toBe(1)
-    expect(awaited.output).toEqual([expect.stringContaining('ECONNREFUSED')])
   })
 })
 

@@ -34,6 +34,7 @@ describe('row 15: sending settles within publishTimeout and says whether the mes
     expect(await outcomeOf(() => app.sendTask('t'))).toMatchObject({
       code: 'PUBLISH_TIMEOUT',
       mayHaveBeenSent: false,
+      message: expect.stringMatching(/^no connection to redis:.* in time: connect ECONNREFUSED /) as string,
     })
   })
 
@@ -118,6 +119,17 @@ describe('row 15: sending settles within publishTimeout and says whether the mes
       code: 'PUBLISH_REFUSED',
       mayHaveBeenSent: false,
       message: expect.stringContaining('OOM') as string,
+    })
+  })
+
+  it('row 15: when the server is a replica, and says so', async () => {
+    const redis = await startRedis({ args: ['--replicaof', '127.0.0.1', String(await freePort())] })
+    const app = appAt(redis.port)
+    await app.broker.ping(5000)
+    expect(await outcomeOf(() => app.sendTask('t'))).toMatchObject({
+      code: 'PUBLISH_TIMEOUT',
+      mayHaveBeenSent: false,
+      message: expect.stringMatching(/^redis:.* did not take it in time: READONLY/) as string,
     })
   })
 
