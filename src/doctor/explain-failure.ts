@@ -18,9 +18,10 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
     'name the authority of the certificate by ssl_ca_certs',
   ],
   [
-    /does this port speak TLS/,
+    /does this port speak TLS|may not speak TLS/,
     'use redis:// if it speaks none, or name its TLS port; else look at the way there',
   ],
+  [/may expect TLS/, 'use rediss:// if it speaks TLS; else look whether it is up, and into its log'],
   [/wrong version number|packet length/i, 'this port speaks no TLS: use redis://, or its TLS port'],
   [/certificate required|handshake failure|alert/i, 'show a certificate by ssl_certfile and ssl_keyfile'],
   [/invalid DB|out of range/i, 'correct the database of the URL'],

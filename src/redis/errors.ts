@@ -23,6 +23,7 @@ export class RedisUnavailableError extends LovageError {
 export class RedisConnectError extends LovageError {
   readonly code:
     | 'CONNECT_TIMEOUT'
+    | 'BROKEN_OFF'
     | 'TURNED_AWAY'
     | 'CREDENTIALS_UNAVAILABLE'
     | 'LOGIN_REFUSED'

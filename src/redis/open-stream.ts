@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { RedisConnectError } from './errors.js'
+import { explainNoAnswer, explainNoStream } from './explain-break.js'
 import { nameOf, type Target } from './target.js'
 import { explainTlsError, forHost } from './tls.js'
 import type { RedisCredentials } from './credentials.js'
@@ -113,10 +114,9 @@ async function openOnce(
     const givenUp = abortOf(signal)
     const opening = once(stream, target.tls === undefined ? 'connect' : 'secureConnect')
     opening.catch(() => undefined)
-    await Promise.race([givenUp, broken, opening])
+    await Promise.race([givenUp, broken.catch(explainNoStream(target)), opening])
     progress.isOpen = true
-    const mayMissCertificate = target.tls !== undefined && target.tls.cert === undefined
-    const refused = mayMissCertificate ? broken.catch(explainRefusal(name)) : broken
+    const refused = broken.catch(explainNoAnswer(target))
     // A host that accepts, and from which nothing comes, is not there yet.
     await Promise.race([givenUp, refused, greet(stream)])
     await Promise.race([givenUp, broken, logIn(stream, target, credentials)])
@@ -142,23 +142,6 @@ async function greet(stream: Socket): Promise<void> {
   const fault = await request(stream, ['PING'])
   if (fault !== undefined && /max number of clients|^DENIED/i.test(fault))
     throw new RedisConnectError('TURNED_AWAY', fault)
-}
-
-/**
- * A server that wants a certificate of the client closes after the handshake (TLS 1.3), before it has answered
- * anything, and the reason that it gives may be lost with the connection.
- */
-function explainRefusal(name: string): (error: Error) => never {
-  return (error) => {
-    const explained = explainTlsError(error, name)
-    if (explained !== error) throw explained
-    throw new RedisConnectError(
-      'TLS_CLIENT_CERTIFICATE',
-      `${name} broke off after the handshake (${error.message}); it may want a certificate of the client: set ` +
-        'ssl_certfile and ssl_keyfile',
-      { cause: error },
-    )
-  }
 }
 
 function startStream({ address, tls }: Target): Socket {

@@ -136,6 +136,22 @@ describe('row 36: TLS', () => {
     expect(other.cause).toMatchObject({ code: 'TLS_NOT_SPOKEN' })
   })
 
+  it('says that a server which hangs up may expect TLS, or not speak it', async () => {
+    const expecting = await refusal(`redis://localhost:${port}`)
+    expect(expecting.cause).toMatchObject({ code: 'BROKEN_OFF' })
+    expect(expecting.message).toMatch(/broke off before it answered .*; it may expect TLS \(rediss:\/\/\)/)
+
+    const rude = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(rude, 'listening')
+    onTestFinished(() => void rude.close())
+    const url = `rediss://127.0.0.1:${(rude.address() as AddressInfo).port}?ssl_cert_reqs=none`
+    const speechless = await refusal(url)
+    expect(speechless.cause).toMatchObject({ code: 'BROKEN_OFF' })
+    expect(speechless.message).toMatch(/may not speak TLS \(redis:\/\/\)/)
+  })
+
   it('names the file that cannot be read', () => {
     const act = (): unknown => openRedis({ url: 'rediss://localhost?ssl_ca_certs=/nowhere/ca.pem' }, 'test')
     expect(act).toThrow(InvalidRedisOptionsError)
