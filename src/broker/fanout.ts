@@ -13,6 +13,14 @@ export interface Fanout {
   publish(message: FanoutMessage): Promise<number | undefined>
   /** Listen from now on, through outages of the connection, until `stop`. */
   listen(options: ListenOptions): Listening
+  /** Be told of outages in which those who listen hear nothing, until `stop`. */
+  watch(watcher: OutageWatcher): { stop(): void }
+}
+
+export interface OutageWatcher {
+  readonly onLost: () => void
+  /** What is published from now on is heard again. */
+  readonly onBack: () => void
 }
 
 export interface FanoutMessage {

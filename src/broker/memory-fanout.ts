@@ -24,6 +24,7 @@ export function createMemoryFanout(): Fanout {
         },
       }
     },
+    watch: () => ({ stop: () => undefined }),
   }
 }
 

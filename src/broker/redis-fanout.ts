@@ -1,4 +1,4 @@
-import { asGlob, type Fanout, type ListenOptions } from './fanout.js'
+import { asGlob, type Fanout, type ListenOptions, type OutageWatcher } from './fanout.js'
 import { isElsewhere, isRefusal } from '../redis/script.js'
 import { PublishError } from './errors.js'
 import { bindingMember } from './publish.js'
@@ -29,6 +29,8 @@ interface Listener extends ListenOptions {
 export function createRedisFanout(options: RedisFanoutOptions): Fanout {
   const { client, keys, sep, log } = options
   const listeners = new Set<Listener>()
+  const watchers = new Set<OutageWatcher>()
+  let isLost = false
   let subscriber: Redis | undefined
   const binding = ({ exchange, routingKey, queue }: ListenOptions): [key: string, member: string] => [
     keys.binding(exchange),
@@ -58,14 +60,26 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
     })
   }
 
+  const lose = (): void => {
+    if (isLost || ![...listeners].some(({ isEstablished }) => isEstablished)) return
+    isLost = true
+    for (const watcher of watchers) watcher.onLost()
+  }
+
+  const resume = async (to: Redis): Promise<void> => {
+    await Promise.all([...listeners].map((listener) => subscribe(to, listener)))
+    if (!isLost || to.status !== 'ready') return
+    isLost = false
+    for (const watcher of watchers) watcher.onBack()
+  }
+
   const open = (): Redis => {
     const { client: opened } = options.subscriber()
     opened.on('pmessage', (pattern: string, _channel: string, envelope: string) => {
       for (const listener of listeners) if (listener.pattern === pattern) listener.onMessage(envelope)
     })
-    opened.on('ready', () => {
-      for (const listener of listeners) void subscribe(opened, listener)
-    })
+    opened.on('ready', () => void resume(opened))
+    opened.on('close', lose)
     client.on('ready', () => {
       for (const listener of listeners) void declare(listener)
     })
@@ -114,6 +128,11 @@ export function createRedisFanout(options: RedisFanoutOptions): Fanout {
           ])
         },
       }
+    },
+
+    watch(watcher) {
+      watchers.add(watcher)
+      return { stop: () => void watchers.delete(watcher) }
     },
   }
 }

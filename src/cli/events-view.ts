@@ -2,15 +2,17 @@ import { isAlive } from '../events/worker-state.js'
 import { oneLine } from './format-event.js'
 import type { State } from '../events/state.js'
 
-/**
- * A page of the workers and the latest tasks, for a terminal that shows it anew every second.
- *
- * @param now - Unix seconds.
- */
-export function formatView(
-  state: State,
-  { columns, rows, now }: { readonly columns: number; readonly rows: number; readonly now: number },
-): string {
+export interface ViewOptions {
+  readonly columns: number
+  readonly rows: number
+  /** Unix seconds. */
+  readonly now: number
+  /** Whether events are received. */
+  readonly isConnected: boolean
+}
+
+/** A page of the workers and the latest tasks, for a terminal that shows it anew every second. */
+export function formatView(state: State, { columns, rows, now, isConnected }: ViewOptions): string {
   const workers = [...state.workers.values()].map((worker) => [
     worker.hostname,
     isAlive(worker, now) ? 'online' : 'lost',
@@ -23,7 +25,7 @@ export function formatView(
     .tasksByTime(Math.max(1, rows - workers.length - heads))
     .map((task) => [task.uuid, task.name ?? '-', task.worker ?? '-', clockTime(task.timestamp), task.state])
   return [
-    `events: ${state.eventCount}   tasks: ${state.taskCount}   Ctrl-C ends`,
+    `events: ${state.eventCount}   tasks: ${state.taskCount}   ${isConnected ? '' : 'NO CONNECTION   '}Ctrl-C ends`,
     '',
     ...table([['WORKER', 'STATE', 'ACTIVE', 'PROCESSED', 'SOFTWARE'], ...workers]),
     '',

@@ -7,6 +7,7 @@ import { DAEMON_REFUSALS, EVENTS_REFUSALS, refuseFlags } from '../refusals.js'
 import { openApp, type AppFlags } from '../open-app.js'
 import { redactUrls } from '../../log.js'
 import type { Celery } from '../../app/celery.js'
+import type { OutageWatcher } from '../../broker/fanout.js'
 import type { CeleryEvent } from '../../events/event.js'
 import type { EventReceiver } from '../../events/receiver.js'
 
@@ -34,7 +35,9 @@ export function defineEvents(command: Command): Command {
           ? dumpLines(app)
           : view(app)
       await startReceiving(app, shown.receiver)
+      const watching = app.broker.fanout.watch(shown.outages)
       await stopRequested(log)
+      watching.stop()
       shown.end()
       await shown.receiver.stop()
       await app.close()
@@ -58,6 +61,7 @@ const TELL_AFTER_MS = 3000
 
 interface Shown {
   readonly receiver: EventReceiver
+  readonly outages: OutageWatcher
   readonly end: () => void
 }
 
@@ -70,17 +74,28 @@ function dumpTo(app: Celery, format: (event: CeleryEvent) => string): Shown {
   const receiver = app.events.receiver({
     '*': (event) => process.stdout.write(`${format(event)}\n`),
   })
-  return { receiver, end: () => undefined }
+  const url = redactUrls(app.settings.broker)
+  const say = (text: string): void => void process.stderr.write(`warning: ${text}\n`)
+  const outages = {
+    onLost: () => say(`lost the connection to ${url}; trying again until there is one`),
+    onBack: () => say(`connected to ${url} again; events may have been missed meanwhile`),
+  }
+  return { receiver, outages, end: () => undefined }
 }
 
 function view(app: Celery): Shown {
   const state = app.events.state()
+  let isConnected = true
   const draw = (): void => {
     const { columns = 80, rows = 24 } = process.stdout
-    const page = formatView(state, { columns, rows: rows - 1, now: Date.now() / 1000 })
+    const page = formatView(state, { columns, rows: rows - 1, now: Date.now() / 1000, isConnected })
     process.stdout.write(`${HOME_AND_CLEAR}${page}\n`)
   }
   const timer = setInterval(draw, REFRESH_MS)
   draw()
-  return { receiver: app.events.receiver({ '*': state.event }), end: () => clearInterval(timer) }
+  const outages = {
+    onLost: () => void (isConnected = false),
+    onBack: () => void (isConnected = true),
+  }
+  return { receiver: app.events.receiver({ '*': state.event }), outages, end: () => clearInterval(timer) }
 }

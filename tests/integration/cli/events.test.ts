@@ -58,6 +58,20 @@ it('lovage events says where there is no connection', async () => {
   await events.kill()
 })
 
+it('lovage events says when the connection is lost, and when it is back', async () => {
+  const redis = await startRedis()
+  const events = await startLovage(['-b', redis.url, 'events', '--dump'])
+  await heardBy(redis.url)
+  await redis.process.stop()
+  await events.waitForLine(/^warning: lost the connection to redis:\/\/127\.0\.0\.1:\d+\/0; trying again/)
+  await redis.restart()
+  await events.waitForLine(/^warning: connected to redis:\/\/\S+ again; events may have been missed/)
+  await testApp(redis.url).events.send('shop-sale', { price: 3 })
+  await events.waitForLine(/shop sale: .*price=3/)
+  expect(await events.stop()).toMatchObject({ code: 0 })
+  expect(events.output().match(/lost the connection/g)).toHaveLength(1)
+})
+
 it('the live view fits its terminal, and shows nothing that steers it', () => {
   const app = testApp('memory://')
   const state = app.events.state()
@@ -65,7 +79,7 @@ it('the live view fits its terminal, and shows nothing that steers it', () => {
   state.event({ ...common, type: 'worker-online', hostname: 'w@h\x1b[2J', freq: 2, active: 1 })
   for (let i = 0; i < 100; i++)
     state.event({ ...common, type: 'task-received', hostname: 'w@h', uuid: `u${i}`, name: 'x'.repeat(200) })
-  const lines = formatView(state, { columns: 80, rows: 20, now: 1001 }).split('\n')
+  const lines = formatView(state, { columns: 80, rows: 20, now: 1001, isConnected: true }).split('\n')
   expect(lines).toHaveLength(20)
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
   expect(lines.join('')).not.toContain('\x1b')

@@ -30,6 +30,7 @@ function start(): {
       listen: () => {
         throw new Error('nobody listens')
       },
+      watch: () => ({ stop: () => undefined }),
     },
     exchange: 'celeryev',
     hostname: 'w@h',
