@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processUsage } from './process-usage.js'
 import { redisUsage } from './redis-usage.js'
-import { startProcess } from '../tests/support/start-process.js'
+import { start } from './start.js'
+import type { RunningProcess } from '../tests/support/start-process.js'
 import type { Count, Launch, Stores } from './peers/peer.js'
 
 /** How fast a process moved a count in Redis, and what it cost. */
@@ -15,6 +16,13 @@ export interface Throughput {
   readonly redisCommandsPerTask: number
   /** Both ways. */
   readonly redisBytesPerTask: number
+}
+
+export interface ThroughputOptions {
+  /** Ends the process, and with it the measurement. */
+  readonly signal?: AbortSignal
+  /** @default 'no more are to be done' */
+  readonly surplus?: 'no more are to be done' | 'more may be done'
 }
 
 const POLL_MS = 20
@@ -34,9 +42,9 @@ export async function measureThroughput(
   count: () => Promise<number>,
   target: number,
   stores: Stores,
-  surplus: 'no more are to be done' | 'more may be done' = 'no more are to be done',
+  { signal, surplus = 'no more are to be done' }: ThroughputOptions = {},
 ): Promise<Throughput> {
-  await using running = start(launch)
+  await using running = start(launch, signal)
   const begin = await untilCount(running, count, (counted) => counted > 0)
   const [processBefore, redisBefore] = await Promise.all([
     processUsage(running.pid),
@@ -70,16 +78,14 @@ export async function measureThroughput(
 }
 
 /** Run a program that moves a count to the target, without measuring. */
-export async function runUntil(launch: Launch, count: () => Promise<number>, target: number): Promise<void> {
-  await using running = start(launch)
+export async function runUntil(
+  launch: Launch,
+  count: () => Promise<number>,
+  target: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await using running = start(launch, signal)
   await untilCount(running, count, (counted) => counted >= target)
-}
-
-export function start({ command, args, cwd, env }: Launch): ReturnType<typeof startProcess> {
-  return startProcess(command, args, {
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(env === undefined ? {} : { env }),
-  })
 }
 
 /** A {@link Count} of these stores. */
@@ -94,7 +100,7 @@ interface Reached {
 }
 
 async function untilCount(
-  running: ReturnType<typeof startProcess>,
+  running: RunningProcess,
   count: () => Promise<number>,
   isReached: (counted: number) => boolean,
   nowAndThen: () => Promise<void> = () => Promise.resolve(),

@@ -1,6 +1,13 @@
+import { expectation, notMeasured } from './report-lines.js'
+import { reportEvents } from './report-events.js'
+import { median } from './statistics.js'
 import { table, whole } from './table.js'
-import type { Comparison, Extent, Measured } from './compare.js'
+import type { Comparison } from './compare.js'
+import type { Extent } from './contenders.js'
+import type { Line } from './attempts.js'
 import type { Peer } from './peers/peer.js'
+import type { RoundTrips } from './measure-round-trips.js'
+import type { Throughput } from './measure-throughput.js'
 
 export interface ReportParts {
   readonly machine: readonly string[]
@@ -14,19 +21,15 @@ export interface ReportParts {
 const OURS = 'Lovage'
 /** How many times as fast as these the worker is expected to be. */
 const EXPECTED = [
-  { line: 'Celery prefork', times: 40 },
-  { line: 'celery-node', times: 4 },
-  { line: 'BullMQ', times: 1.6 },
+  { peer: 'Celery', times: 40 },
+  { peer: 'celery-node', times: 4 },
+  { peer: 'BullMQ', times: 1.6 },
 ]
-const WITH_EVENTS = `${OURS} with events`
-/** What is left of the throughput at least when events are on. */
-const LEFT_WITH_EVENTS = 0.85
 
 /** The whole report, in Markdown. Ratios are the peer's figure and ours, so that more than 1 speaks for us. */
 export function report({ machine, extent, peers, absent, comparison }: ReportParts): string {
-  const { workers, producers, roundTrips, canvases, tried } = comparison
+  const { workers, tried, producers, roundTrips, canvases, events } = comparison
   const rounds = extent.rounds === 1 ? 'one round' : `the median of ${extent.rounds} rounds, in turns`
-  const ours = roundTrips.find(({ label }) => label.startsWith(OURS))
   return [
     '# Benchmarks',
     '',
@@ -44,55 +47,118 @@ export function report({ machine, extent, peers, absent, comparison }: ReportPar
     'producer’s process and its children (memory: the most that was seen, shared pages counted once); Redis’s',
     'commands include those inside of scripts.',
     '',
-    `“${OURS} is … times” is our speed through theirs, and “cost to ours” is theirs through ours.`,
+    `“${OURS} is … times” is our speed through theirs, and “cost to ours” is theirs through ours; “–” is what cannot be`,
+    'told, as one of both was not measured.',
     '',
+    ...(workers === undefined ? [] : reportWorkers(workers, tried)),
+    ...(producers === undefined ? [] : reportProducers(producers)),
+    ...(roundTrips === undefined ? [] : reportRoundTrips(roundTrips)),
+    ...(canvases === undefined ? [] : reportCanvases(canvases, extent)),
+    ...(events === undefined ? [] : reportEvents(comparison, extent)),
+  ].join('\n')
+}
+
+function reportWorkers(lines: readonly Line<Throughput>[], tried: readonly string[]): string[] {
+  return [
     '## Workers',
     '',
-    ...throughputTable(workers),
+    ...throughputTable(lines),
     '',
-    ...[...tried.map((line) => `Settings tried: ${line}.`), ...expectations(workers)].flatMap((line) => [
+    ...[...tried.map((line) => `Settings tried: ${line}.`), ...expectations(lines)].flatMap((line) => [
       line,
       '',
     ]),
+    ...notMeasured(lines),
+  ]
+}
+
+function reportProducers(lines: readonly Line<Throughput>[]): string[] {
+  return [
     '## Producers',
     '',
     'Each is held against ours of its kind: one that waits for each message before it sends the next against the',
     'same, one with many under way against the same.',
     '',
-    ...throughputTable([...producers].sort((a, b) => b.kind.localeCompare(a.kind))),
+    ...throughputTable([...lines].sort((a, b) => b.kind.localeCompare(a.kind))),
     '',
+    ...notMeasured(lines),
+  ]
+}
+
+function reportRoundTrips(lines: readonly Line<RoundTrips>[]): string[] {
+  const ours = lines.find(({ peer }) => peer === OURS)?.seen[0]
+  return [
     '## Round trips of an idle worker',
     '',
     'One call after another: from sending a task until its result is there.',
     '',
     ...table(
       ['', 'p50, ms', 'p99, ms', 'p50 to ours'],
-      roundTrips.map(({ label, p50, p99 }) => [label, p50.toFixed(2), p99.toFixed(2), times(p50, ours?.p50)]),
+      lines.flatMap(({ label, seen }) =>
+        seen.map(({ p50, p99 }) => [label, p50.toFixed(2), p99.toFixed(2), times(p50, ours?.p50)]),
+      ),
     ),
     '',
+    ...notMeasured(lines),
+  ]
+}
+
+function reportCanvases(lines: readonly Line<number>[], { canvasSize }: Extent): string[] {
+  const measured = lines
+    .filter(({ seen }) => seen.length > 0)
+    .map(({ peer, label, kind, seen }) => ({ peer, label, kind, ms: median(seen) }))
+  return [
     '## Groups and chords',
     '',
-    `One of ${whole(extent.canvasSize)} tasks, from sending it until its result is there, with one worker that is idle before.`,
+    `One of ${whole(canvasSize)} tasks, from sending it until its result is there, with one worker that is idle before.`,
     '',
     ...table(
       ['', 'ms', `${OURS} is … times as fast`],
-      canvases.map(({ label, kind, ms }) => {
-        const own = canvases.find((each) => each.kind === kind && each.label === OURS)
-        return [`${label}, ${kind}`, whole(ms), times(ms, own?.ms)]
+      measured.map(({ label, kind, ms }) => {
+        const own = measured.find((each) => each.kind === kind && each.peer === OURS)
+        return [label, whole(ms), times(ms, own?.ms)]
       }),
     ),
     '',
-  ].join('\n')
+    ...notMeasured(lines),
+  ]
 }
 
-function throughputTable(lines: readonly Measured[]): string[] {
+/** A line of a table of throughputs: medians over the rounds. */
+interface Measured extends Throughput {
+  readonly peer: string
+  readonly label: string
+  readonly kind: string
+  readonly slowest: number
+  readonly fastest: number
+}
+
+function summary({ peer, label, kind, seen }: Line<Throughput>): Measured {
+  const all = (figure: keyof Throughput): number[] => seen.map((run) => run[figure])
+  return {
+    peer,
+    label,
+    kind,
+    perSecond: median(all('perSecond')),
+    slowest: Math.min(...all('perSecond')),
+    fastest: Math.max(...all('perSecond')),
+    cpuMicrosPerTask: median(all('cpuMicrosPerTask')),
+    memoryMegabytes: Math.max(...all('memoryMegabytes')),
+    redisCpuMicrosPerTask: median(all('redisCpuMicrosPerTask')),
+    redisCommandsPerTask: median(all('redisCommandsPerTask')),
+    redisBytesPerTask: median(all('redisBytesPerTask')),
+  }
+}
+
+function throughputTable(lines: readonly Line<Throughput>[]): string[] {
+  const measured = lines.filter(({ seen }) => seen.length > 0).map(summary)
   const header = [
     ['', 'tasks/s', 'slowest to fastest round', `${OURS} is … times as fast`],
     ['CPU µs/task', 'CPU to ours', 'memory, MB', 'memory to ours'],
     ['Redis CPU µs/task', 'Redis commands/task', 'bytes/task'],
   ].flat()
-  const rows = lines.map((line) => {
-    const own = lines.find(({ peer, kind }) => peer === OURS && kind === line.kind)
+  const rows = measured.map((line) => {
+    const own = measured.find(({ peer, kind }) => peer === OURS && kind === line.kind)
     return [
       line.label,
       whole(line.perSecond),
@@ -110,26 +176,18 @@ function throughputTable(lines: readonly Measured[]): string[] {
   return table(header, rows)
 }
 
-function expectations(workers: readonly Measured[]): string[] {
+function expectations(workers: readonly Line<Throughput>[]): string[] {
+  const speed = (line: Line<Throughput>): number | undefined =>
+    line.seen.length === 0 ? undefined : summary(line).perSecond
   const own = workers.find(({ peer }) => peer === OURS)
   if (own === undefined) return []
-  const withLabel = (start: string): Measured | undefined =>
-    workers.find(({ label }) => label.startsWith(start))
-  const besidePeers = EXPECTED.flatMap(({ line, times: expected }) => {
-    const peer = withLabel(line)
-    return peer === undefined
-      ? []
-      : [expectation(`${expected} × ${peer.label}`, expected, own.perSecond / peer.perSecond)]
+  return EXPECTED.flatMap(({ peer, times: expected }) => {
+    const theirs = workers.find((line) => line.peer === peer)
+    if (theirs === undefined) return []
+    const [fast, slow] = [speed(own), speed(theirs)]
+    const ratio = fast === undefined || slow === undefined ? undefined : fast / slow
+    return [expectation(`${expected} × ${theirs.label}`, expected, ratio)]
   })
-  const eventful = withLabel(WITH_EVENTS)
-  if (eventful === undefined) return besidePeers
-  const left = eventful.perSecond / own.perSecond
-  return [...besidePeers, expectation(`${LEFT_WITH_EVENTS} of it with events`, LEFT_WITH_EVENTS, left)]
-}
-
-function expectation(what: string, expected: number, ratio: number): string {
-  const verdict = ratio >= expected ? 'reached' : 'NOT reached'
-  return `Expected: at least ${what}; ${verdict}, with ${ratio.toFixed(2)}.`
 }
 
 function times(value: number | undefined, by: number | undefined): string {

@@ -14,8 +14,9 @@ import { buildDist } from '../scripts/build.js'
 import { startRedis } from '../tests/support/redis-server.js'
 import { compilePrograms } from './compile-programs.js'
 import { describeMachine } from './describe-machine.js'
-import { measureThroughput, start, type Throughput } from './measure-throughput.js'
+import { measureThroughput, type Throughput } from './measure-throughput.js'
 import { barPlot } from './plot.js'
+import { start } from './start.js'
 import { table, whole } from './table.js'
 import type { Launch, Stores } from './peers/peer.js'
 
@@ -118,7 +119,9 @@ async function measure({ processes, queues, bytes, waiting, measured }: Load): P
   const { code } = await filling.exit
   if (code !== 0) throw new Error(`could not fill the queues; it printed:\n${filling.output()}`)
   const worker = several(processes, program('work', CONCURRENCY, queues))
-  return measureThroughput(worker, () => stores.backend.dbsize(), measured, stores, 'more may be done')
+  return measureThroughput(worker, () => stores.backend.dbsize(), measured, stores, {
+    surplus: 'more may be done',
+  })
 }
 
 try {

@@ -7,7 +7,9 @@ const CONCURRENCY = 100
 
 /** This runtime, as it is built into dist/. */
 export async function lovage(site: Site): Promise<Peer> {
-  const run = (role: string, ...args: number[]): Launch => lovageProgram(site, role, ...args)
+  const run = (role: string, ...args: number[]): Launch => lovageProgram(site, 'lovage.js', role, ...args)
+  const events = (role: string, ...args: number[]): Launch =>
+    lovageProgram(site, 'lovage-events.js', role, ...args)
   return {
     name: 'Lovage',
     version: await installedVersion('package.json'),
@@ -16,11 +18,6 @@ export async function lovage(site: Site): Promise<Peer> {
       {
         label: 'Lovage',
         settings: [{ label: `concurrency ${CONCURRENCY}`, launch: run('work', CONCURRENCY) }],
-        guessPerSecond: 20_000,
-      },
-      {
-        label: 'Lovage with events',
-        settings: [{ label: `concurrency ${CONCURRENCY}`, launch: run('work-with-events', CONCURRENCY) }],
         guessPerSecond: 20_000,
       },
     ],
@@ -41,6 +38,11 @@ export async function lovage(site: Site): Promise<Peer> {
     fill: (count) => lovageFill(site, count),
     roundTrip: { label: 'Lovage client, Lovage worker', launch: (count) => run('round-trip', count) },
     canvas: { label: 'Lovage', launch: (kind, size) => run(kind, size) },
+    events: {
+      worker: (tasks, sliceMs) => events('toggle', CONCURRENCY, tasks, sliceMs),
+      listener: events('listen'),
+      look: events('look'),
+    },
     waiting: celeryWaiting,
     completed: celeryCompleted,
     someState: someCeleryState,
@@ -49,11 +51,11 @@ export async function lovage(site: Site): Promise<Peer> {
 
 /** The fastest way to fill a queue for anyone who reads Celery's messages. */
 export function lovageFill(site: Site, count: number): Launch {
-  return lovageProgram(site, 'send', count, SENDS_AT_ONCE)
+  return lovageProgram(site, 'lovage.js', 'send', count, SENDS_AT_ONCE)
 }
 
-function lovageProgram(site: Site, role: string, ...args: number[]): Launch {
-  const program = path.join(site.programs, 'lovage.js')
+function lovageProgram(site: Site, name: string, role: string, ...args: number[]): Launch {
+  const program = path.join(site.programs, name)
   return {
     command: process.execPath,
     args: [program, role, site.brokerUrl, site.backendUrl, ...args.map(String)],

@@ -60,6 +60,16 @@ export interface Floor {
 
 export type CanvasKind = 'group' | 'chord'
 
+/** The programs that show what events of tasks cost. */
+export interface EventsLine {
+  /** Turns them on and off while it works, and prints `{"slices": [...]}` when so many tasks are done. */
+  readonly worker: (tasks: number, sliceMs: number) => Launch
+  /** Hears them: prints `listening`, and `heard` with the first one. */
+  readonly listener: Launch
+  /** Prints `{"lookNs": ...}`, what a look whether there are any takes. */
+  readonly look: Launch
+}
+
 /**
  * A task runtime beside which this one is measured.
  *
@@ -72,13 +82,15 @@ export interface Peer {
   readonly version: string
   /** What a reader of the figures has to know about it. */
   readonly note: string
-  readonly workers: readonly WorkerLine[]
+  readonly workers: readonly [WorkerLine, ...WorkerLine[]]
   readonly producers: readonly ProducerLine[]
   /** Fills the queue before a worker is measured. */
   readonly fill: (count: number) => Launch
   readonly roundTrip: { readonly label: string; readonly launch: (count: number) => Launch }
   /** Undefined where it has neither groups nor chords. */
   readonly canvas?: { readonly label: string; readonly launch: (kind: CanvasKind, size: number) => Launch }
+  /** Undefined where events of tasks cannot be turned on and off. */
+  readonly events?: EventsLine
   readonly waiting: Count
   readonly completed: Count
   /** Celery's state of any one finished task: what fails is fast, too, and must not count. */

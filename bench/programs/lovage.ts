@@ -1,4 +1,4 @@
-// lovage.js work|work-with-events|send|round-trip|group|chord BROKER BACKEND [concurrency | count [at once] | size]
+// lovage.js work|send|round-trip|group|chord BROKER BACKEND [concurrency | count [at once] | size]
 import type * as Lovage from '../../src/index.js'
 import { measureCanvas } from './measure-canvas.js'
 import { measureRoundTrips } from './measure-round-trips.js'
@@ -16,9 +16,6 @@ const header = (count: number) => Array.from({ length: count }, (_, i) => echo.s
 switch (role) {
   case 'work':
     await app.startWorker({ concurrency: Number(size) })
-    break
-  case 'work-with-events':
-    await app.startWorker({ concurrency: Number(size), taskEvents: true })
     break
   case 'send': {
     const [count, most] = [Number(size), Number(atOnce)]

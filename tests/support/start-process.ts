@@ -28,7 +28,7 @@ export interface RunningProcess extends AsyncDisposable {
   /**
    * The first line that matches, printed already or to come.
    *
-   * @param timeoutMs - Milliseconds to wait at most. @default 20000
+   * @param timeoutMs - Milliseconds to wait at most; Infinity: as long as the process runs. @default 20000
    * @throws When the process ends or the time is over first; the message carries what was printed.
    */
   waitForLine(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>
@@ -120,7 +120,8 @@ export function startProcess(
           // The last lines may be read after the exit is known.
           if (ended !== undefined) void drained.then(() => seen === lines.length && fail('ended'))
         }
-        const timer = setTimeout(() => fail(`ran ${timeoutMs} ms`), timeoutMs)
+        const isLimited = timeoutMs !== Infinity
+        const timer = isLimited ? setTimeout(() => fail(`ran ${timeoutMs} ms`), timeoutMs) : undefined
         const finish = (): void => {
           clearTimeout(timer)
           watchers.delete(look)
