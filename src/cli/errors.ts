@@ -10,6 +10,11 @@ export class NoNodeReplied extends LovageError {
   readonly code = 'NO_NODE_REPLIED'
 }
 
+/** Thrown when a pid file says that the same runs already: exit code 73, as Celery's. */
+export class AlreadyRunsError extends LovageError {
+  readonly code = 'ALREADY_RUNS'
+}
+
 /** Thrown when a command has done what it could, and it was not enough. */
 export class CommandFailedError extends LovageError {
   readonly code = 'COMMAND_FAILED'

@@ -3,14 +3,19 @@ import { EnvironmentError } from '../app/environment.js'
 import { SettingsError } from '../app/settings-error.js'
 import { InvalidArgumentError } from '../errors.js'
 import { redactUrls } from '../log.js'
-import { NoNodeReplied, UsageError } from './errors.js'
+import { AlreadyRunsError, NoNodeReplied, UsageError } from './errors.js'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 /** `EX_UNAVAILABLE` of sysexits.h. */
 const EXIT_UNAVAILABLE = 69
+/** `EX_CANTCREAT`. */
+const EXIT_CANNOT_CREATE = 73
 
-/** What `makeProgram` returns is run to its end, and the process with it: 0 done, 1 failed, 2 wrong usage, 69 no node replied. */
+/**
+ * What `createProgram` returns is run to its end, and the process with it: 0 done, 1 failed, 2 wrong usage, 69 no node
+ * replied, 73 it runs already.
+ */
 export async function runProgram(program: Command): Promise<never> {
   try {
     await program.parseAsync()
@@ -30,6 +35,7 @@ function report(error: unknown): number {
   }
   print(error instanceof Error ? error.message : String(error))
   if (error instanceof NoNodeReplied) return EXIT_UNAVAILABLE
+  if (error instanceof AlreadyRunsError) return EXIT_CANNOT_CREATE
   return error instanceof UsageError || error instanceof InvalidArgumentError ? EXIT_USAGE : EXIT_FAILED
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { nodeName } from '../../worker/node-name.js'
+import { nodeFile, nodeName } from '../../worker/node-name.js'
 import { formatBanner } from '../banner.js'
 import { createLog } from '../../log.js'
 import { findModule } from '../load-app.js'
@@ -24,16 +24,19 @@ export function defineWorker(command: Command): Command {
       }
       const opened = await openApp(appFlags, 'worker')
       const { app, log, logFormat } = opened
-      app.configure(flags.settings)
+      const hostname = nodeName(flags.options.hostname ?? 'celery@%h')
+      const { workerStateDb, ...settings } = flags.settings
+      app.configure(settings)
+      if (workerStateDb !== undefined) app.configure({ workerStateDb: nodeFile(workerStateDb, hostname) })
       const queues = without(flags.options.queues ?? opened.queues, flags.excludeQueues)
       const options = {
         ...flags.options,
         queues,
-        hostname: nodeName(flags.options.hostname ?? 'celery@%h'),
+        hostname,
         appModule: CHILD_APP,
         childEnv: withoutReports(opened.env),
       }
-      if (flags.pidfile !== undefined) writePidfile(flags.pidfile)
+      if (flags.pidfile !== undefined) writePidfile(nodeFile(flags.pidfile, hostname))
       // Whoever collects JSON wants nothing else on standard output.
       if (logFormat === 'pretty' && !flags.isQuiet) process.stdout.write(formatBanner(app, options))
       if (flags.purges) {

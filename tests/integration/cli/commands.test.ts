@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { eventually } from '../../support/eventually.js'
 import type { RunningProcess } from '../../support/start-process.js'
@@ -123,10 +123,13 @@ describe('lovage worker, with more of Celery’s flags', () => {
       '-X',
       'slow',
     ]
-    const flags = ['--disable-prefetch', '-O', 'fair', '--pidfile', 'w.pid', '--', 'worker.concurrency=3']
+    const flags = ['--disable-prefetch', '-O', 'fair', '-n', 'w@%h', '--pidfile', '%n.pid']
+    flags.push('--', 'worker.concurrency=3')
+    await writeFile(path.join(directory, 'w.pid'), '999999999\n')
     const worker = await startLovage([...named, ...flags], { env, directory })
     await worker.waitForLine(/Task scheduled\.tick\[.*succeeded/)
     const { pid } = worker
+    expect(worker.output()).toContain('warning: --pidfile w.pid is replaced: process 999999999 is gone\n')
     expect(worker.output()).toContain('dropped what waited')
     expect(worker.output()).not.toMatch(/scheduled\.late|\[tasks\]/)
     expect(await app.broker.queueLength('slow')).toBe(1)
@@ -138,7 +141,10 @@ describe('lovage worker, with more of Celery’s flags', () => {
     expect(await readFile(path.join(directory, 'w.pid'), 'utf8')).toBe(`${pid}\n`)
     const second = await lovage([...named, ...flags], { env, directory })
     expect(second.output).toEqual([`error: w.pid: process ${pid} runs already`])
-    expect(second.code).toBe(1)
+    expect(second.code).toBe(73)
+    const elsewhere = await lovage(['beat', '--pidfile', 'nowhere/b.pid'])
+    expect(elsewhere.output).toEqual([expect.stringMatching(/^error: --pidfile nowhere\/b\.pid: ENOENT: /)])
+    expect(elsewhere.code).toBe(1)
     expect(await worker.stop()).toEqual({ code: 0, signal: null })
     await expect(readFile(path.join(directory, 'w.pid'))).rejects.toThrow('ENOENT')
   })
