@@ -2,7 +2,7 @@ import { PublishError } from '../broker/errors.js'
 import { envelopeBytes } from '../serialization/format-envelope.js'
 import { createJsonWriter, literal, type JsonWriter } from '../serialization/json-writer.js'
 import { formatJson } from '../serialization/json.js'
-import { eventKind, routingKeyOf, utcOffsetHours, type EventFields, type EventKind } from './event.js'
+import { eventKind, routingKeyOf, utcOffsetHours, type EventFields, type OutgoingEvent } from './event.js'
 import type { Fanout } from '../broker/fanout.js'
 import type { Log } from '../log.js'
 import type { LogicalClock } from '../logical-clock.js'
@@ -17,7 +17,7 @@ export interface EventDispatcher {
   /** Send an event by itself, after all that were gathered before. @throws EncodeError for its fields. */
   send(type: string, fields: EventFields): Promise<void>
   /** Send an event together with others of this turn of the event loop, as one message `task.multi`. */
-  gather<Subject>(kind: EventKind<Subject>, subject: Subject): void
+  gather(event: OutgoingEvent): void
   /** Resolves when all events are sent, or kept. */
   flush(): Promise<void>
   /** Send no more. What is still kept is lost. */
@@ -33,8 +33,8 @@ export interface EventDispatcherParts {
   readonly log: Log
 }
 
-/** Bytes of events that are gathered before they are sent, at the latest. */
-const MOST_GATHERED_BYTES = 65_536
+/** Bytes after which a list of events is sent, and the next one begun. */
+const MOST_LISTED_BYTES = 65_536
 /** Some ten thousand events. */
 const MOST_KEPT_BYTES = 4_194_304
 const RETRY_EVERY_MS = 1000
@@ -42,6 +42,14 @@ const BYTES_TO_BEGIN_WITH = 4096
 
 const LIST_OPENS = 0x5b
 const LIST_CLOSES = literal(']')
+
+/** An event that has happened, and is not written yet. */
+interface Gathered {
+  readonly event: OutgoingEvent
+  readonly clock: number
+  /** Unix milliseconds. */
+  readonly happenedAt: number
+}
 
 interface Outgoing {
   readonly routingKey: string
@@ -51,9 +59,10 @@ interface Outgoing {
 export function createEventDispatcher(parts: EventDispatcherParts): EventDispatcher {
   const { fanout, exchange, hostname, logicalClock, log } = parts
   const headers = { hostname }
-  /** The events that were gathered, each with a comma before it. */
+  /** They are written at the end of the turn: results come first, and the server has something to do meanwhile. */
+  let gathered: Gathered[] = []
+  /** Events, each with a comma before it. */
   const json = createJsonWriter(BYTES_TO_BEGIN_WITH)
-  let isScheduled = false
   let isClosed = false
   let isRefused = false
   let head: Uint8Array | undefined
@@ -107,26 +116,37 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
     head = undefined
   }
 
-  const dispatchGathered = (): void => {
-    isScheduled = false
-    if (json.length === 0) return
+  const dispatchList = (): void => {
     json.literal(LIST_CLOSES)
     const list = json.take()
     list[0] = LIST_OPENS
     dispatchWritten('task.multi', list)
   }
 
-  const write = <Subject>(kind: EventKind<Subject>, subject: Subject): void => {
-    const now = Date.now()
-    if (now !== timestampOf) {
-      timestampOf = now
-      timestamp = literal(`,"timestamp":${now / 1000}`)
+  const dispatchGathered = (): void => {
+    const events = gathered
+    gathered = []
+    for (const event of events) {
+      write(event)
+      if (json.length >= MOST_LISTED_BYTES) dispatchList()
     }
-    head ??= headOf(hostname, now)
-    json.number(head, logicalClock.forward())
-    kind.write(json, subject)
+    if (json.length > 0) dispatchList()
+  }
+
+  const happened = (event: OutgoingEvent): Gathered => {
+    return { event, clock: logicalClock.forward(), happenedAt: Date.now() }
+  }
+
+  const write = ({ event, clock, happenedAt }: Gathered): void => {
+    if (happenedAt !== timestampOf) {
+      timestampOf = happenedAt
+      timestamp = literal(`,"timestamp":${happenedAt / 1000}`)
+    }
+    head ??= headOf(hostname, happenedAt)
+    json.number(head, clock)
+    event.write(json)
     json.literal(timestamp)
-    json.literal(kind.end)
+    json.literal(event.end)
   }
 
   return {
@@ -134,18 +154,14 @@ export function createEventDispatcher(parts: EventDispatcherParts): EventDispatc
       if (isClosed) return
       const own = formatJson(fields, 'tagged', 'fields').slice(1, -1)
       dispatchGathered()
-      write(eventKind(type, writeMembers), own)
+      write(happened(eventKind(type, writeMembers)(own)))
       dispatchWritten(routingKeyOf(type), json.take().subarray(1))
       await Promise.all(sending)
     },
-    gather(kind, subject) {
+    gather(event) {
       if (isClosed) return
-      write(kind, subject)
-      if (json.length >= MOST_GATHERED_BYTES) dispatchGathered()
-      else if (!isScheduled) {
-        isScheduled = true
-        setImmediate(dispatchGathered)
-      }
+      if (gathered.length === 0) setImmediate(dispatchGathered)
+      gathered.push(happened(event))
     },
     async flush() {
       dispatchGathered()

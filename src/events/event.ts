@@ -24,17 +24,26 @@ export interface CeleryEvent {
 /** The fields of an event before it is sent; what all have is added then. */
 export type EventFields = Readonly<Record<string, unknown>>
 
-/** Events of one type, and how their own fields are written. */
-export interface EventKind<Subject> {
-  readonly type: string
-  /** What ends each of them: the member that names the type. */
+/** An event that is to be sent, without what all have. */
+export interface OutgoingEvent {
+  /** Write its own fields, each with a comma before it. */
+  readonly write: (json: JsonWriter) => void
+  /** What ends it: the member that names the type. */
   readonly end: Uint8Array
-  readonly write: (json: JsonWriter, subject: Subject) => void
 }
 
-/** @param write - Each member with a comma before it. */
-export function eventKind<Subject>(type: string, write: EventKind<Subject>['write']): EventKind<Subject> {
-  return { type, end: literal(`,"type":${JSON.stringify(type)}}`), write }
+/**
+ * Events of one type.
+ *
+ * @param write - Each member with a comma before it.
+ * @returns what makes an event of its subject, which must not be changed any more: it is written later.
+ */
+export function eventKind<Subject>(
+  type: string,
+  write: (json: JsonWriter, subject: Subject) => void,
+): (subject: Subject) => OutgoingEvent {
+  const end = literal(`,"type":${JSON.stringify(type)}}`)
+  return (subject) => ({ write: (json) => write(json, subject), end })
 }
 
 /** `task` of `task-sent`, `worker` of `worker-online`. */

@@ -9,6 +9,7 @@ import {
   taskSucceeded,
 } from '../events/task-fields.js'
 import type { EventDispatcher } from '../events/dispatcher.js'
+import type { OutgoingEvent } from '../events/event.js'
 import type { TaskEnd, TaskMonitor } from './monitors.js'
 import type { TaskLookup } from '../app/registered-task.js'
 import type { TaskMessage } from '../serialization/task-message.js'
@@ -18,33 +19,31 @@ export function createTaskEvents(dispatcher: EventDispatcher, tasks: TaskLookup)
   const isSilent = ({ task }: TaskMessage): boolean => tasks.get(task)?.options.sendEvents === false
   return {
     received(message) {
-      if (!isSilent(message)) dispatcher.gather(taskReceived, message)
+      if (!isSilent(message)) dispatcher.gather(taskReceived(message))
     },
     started(message) {
-      if (!isSilent(message)) dispatcher.gather(taskStarted, message)
+      if (!isSilent(message)) dispatcher.gather(taskStarted(message))
     },
     ended(message, end) {
       if (isSilent(message)) return () => undefined
-      return toGather(dispatcher, message.id, end)
+      // Now, while a value is there as its task has returned it.
+      const event = eventOf(message.id, end)
+      return () => dispatcher.gather(event)
     },
   }
 }
 
-function toGather(dispatcher: EventDispatcher, id: string, end: TaskEnd): () => void {
+function eventOf(id: string, end: TaskEnd): OutgoingEvent {
   switch (end.kind) {
-    case 'succeeded': {
-      // Now, while the value is there as the task has returned it.
-      const success = { id, result: pythonRepr(end.value), runtime: end.runtimeSeconds }
-      return () => dispatcher.gather(taskSucceeded, success)
-    }
+    case 'succeeded':
+      return taskSucceeded({ id, result: pythonRepr(end.value), runtime: end.runtimeSeconds })
     case 'failed':
-    case 'retried': {
-      const failure = { id, exception: end.exception, traceback: end.traceback }
-      return () => dispatcher.gather(end.kind === 'failed' ? taskFailed : taskRetried, failure)
-    }
+      return taskFailed({ id, exception: end.exception, traceback: end.traceback })
+    case 'retried':
+      return taskRetried({ id, exception: end.exception, traceback: end.traceback })
     case 'revoked':
-      return () => dispatcher.gather(taskRevoked, { id, ...end })
+      return taskRevoked({ id, ...end })
     case 'rejected':
-      return () => dispatcher.gather(taskRejected, { id, ...end })
+      return taskRejected({ id, ...end })
   }
 }

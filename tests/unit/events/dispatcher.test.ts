@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createEventDispatcher, type EventDispatcher } from '../../../src/events/dispatcher.js'
-import { createLogicalClock } from '../../../src/logical-clock.js'
+import { createLogicalClock, type LogicalClock } from '../../../src/logical-clock.js'
 import { exceptionRepr, taskStarted } from '../../../src/events/task-fields.js'
 import { parseEnvelope } from '../../../src/serialization/envelope.js'
 import { silentLog } from '../../../src/log.js'
@@ -15,9 +15,11 @@ interface Published {
 function start(): {
   dispatcher: EventDispatcher
   published: Published[]
+  logicalClock: LogicalClock
   fail: (isAway: boolean) => void
 } {
   const published: Published[] = []
+  const logicalClock = createLogicalClock()
   let isAway = false
   const dispatcher = createEventDispatcher({
     fanout: {
@@ -34,16 +36,16 @@ function start(): {
     },
     exchange: 'celeryev',
     hostname: 'w@h',
-    logicalClock: createLogicalClock(),
+    logicalClock,
     log: silentLog,
   })
-  return { dispatcher, published, fail: (away) => (isAway = away) }
+  return { dispatcher, published, logicalClock, fail: (away) => (isAway = away) }
 }
 
 describe('events', () => {
   it('of one turn of the event loop go as one list, and their clock increases', async () => {
     const { dispatcher, published } = start()
-    for (const uuid of ['a', 'b', 'c']) dispatcher.gather(taskStarted, { id: uuid })
+    for (const uuid of ['a', 'b', 'c']) dispatcher.gather(taskStarted({ id: uuid }))
     await vi.waitFor(() => expect(published).toHaveLength(1))
     expect(published[0]?.routingKey).toBe('task.multi')
     const events = published[0]?.body as Record<string, unknown>[]
@@ -57,11 +59,41 @@ describe('events', () => {
     ])
   })
 
+  it('carry the time and the clock of when they happened, not of when they are sent', async () => {
+    const { dispatcher, published, logicalClock } = start()
+    const begun = Date.now()
+    vi.spyOn(Date, 'now')
+      .mockReturnValueOnce(begun)
+      .mockReturnValue(begun + 5000)
+    dispatcher.gather(taskStarted({ id: 'a' }))
+    logicalClock.adjust(41)
+    dispatcher.gather(taskStarted({ id: 'b' }))
+    await dispatcher.close()
+    vi.restoreAllMocks()
+    const events = published[0]?.body as Record<string, unknown>[]
+    expect(events.map(({ clock, timestamp }) => [clock, timestamp])).toEqual([
+      [1, begun / 1000],
+      [43, begun / 1000 + 5],
+    ])
+  })
+
+  it('are sent in lists of some 64 KiB', async () => {
+    const { dispatcher, published } = start()
+    const ids = Array.from({ length: 1000 }, (_, i) => `${i}`)
+    for (const id of ids) dispatcher.gather(taskStarted({ id }))
+    await dispatcher.close()
+    const lists = published.map(({ body }) => body as Record<string, unknown>[])
+    expect(lists.flat().map(({ uuid }) => uuid)).toEqual(ids)
+    const longest = Math.max(...lists.map((list) => JSON.stringify(list).length))
+    expect(longest).toBeGreaterThan(65_536)
+    expect(longest).toBeLessThan(66_536)
+  })
+
   it('that are sent by themselves come after those that were gathered before', async () => {
     const { dispatcher, published } = start()
-    dispatcher.gather(taskStarted, { id: 'a' })
+    dispatcher.gather(taskStarted({ id: 'a' }))
     await dispatcher.send('task-progress', { uuid: 'a', done: 0.5 })
-    dispatcher.gather(taskStarted, { id: 'b' })
+    dispatcher.gather(taskStarted({ id: 'b' }))
     await dispatcher.close()
     expect(published.map(({ routingKey }) => routingKey)).toEqual([
       'task.multi',
@@ -74,7 +106,7 @@ describe('events', () => {
     const { dispatcher, published, fail } = start()
     fail(true)
     await dispatcher.send('worker-online', {})
-    dispatcher.gather(taskStarted, { id: 'a' })
+    dispatcher.gather(taskStarted({ id: 'a' }))
     await dispatcher.flush()
     await dispatcher.send('task-progress', { uuid: 'a' })
     expect(published).toEqual([])
