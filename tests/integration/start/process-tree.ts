@@ -48,7 +48,7 @@ export async function startService(options: StartOptions): Promise<ServiceProces
 }
 
 /** Processes whose working directory is `directory` or within, as Linux tells; none elsewhere. */
-function processesIn(directory: string): ReadonlyMap<string, number> {
+export function processesIn(directory: string): ReadonlyMap<string, number> {
   const found = new Map<string, number>()
   for (const entry of read('/proc', (folder) => readdirSync(folder))) {
     if (!/^\d+$/.test(entry)) continue

@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { copyFile, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.js'
 import { redisBinary } from '../../support/redis-server.js'
 import { redisForTests } from '../../support/redis.js'
-import { startService } from './process-tree.js'
+import { processesIn, startService } from './process-tree.js'
+import { freePort } from '../../support/free-port.js'
+import { startProcess } from '../../support/start-process.js'
 import { tempDir } from '../../support/temp-dir.js'
 
 /** Have `demo.add` run, and say what came of it. */
@@ -20,6 +23,7 @@ async function add(url: string, id?: string): Promise<unknown> {
   return ((await answer.json()) as { result: unknown }).result
 }
 
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const redisServer = redisBinary()
 /** The last line of its introduction. */
 const STARTED = /Ctrl-C stops everything/
@@ -111,6 +115,26 @@ describe('npm start with a broker that is named', () => {
     expect([...running().keys()].sort()).toEqual(['beat.js', 'server.js', 'start.js', 'worker.js'])
     expect(await process.stop(20_000)).toEqual({ code: 0, signal: null })
     expect(existsSync(path.join(directory, '.lovage/redis'))).toBe(false)
+  })
+})
+
+describe('npm start, by npm itself', () => {
+  it('is passed what asks npm to end, and leaves nothing behind', async () => {
+    const directory = await tempDir()
+    await copyFile(path.join(ROOT, 'package.json'), path.join(directory, 'package.json'))
+    await symlink(path.join(ROOT, 'dist'), path.join(directory, 'dist'))
+    // What is built has not to be built again.
+    const npm = startProcess('npm', ['start', '--ignore-scripts'], {
+      cwd: directory,
+      env: {
+        CELERY_BROKER_URL: 'memory://',
+        PORT: String(await freePort()),
+        NPM_CONFIG_UPDATE_NOTIFIER: 'false',
+      },
+    })
+    await npm.waitForLine(STARTED)
+    expect(await npm.stop()).toEqual({ code: 0, signal: null })
+    expect([...processesIn(directory).keys()]).toEqual([])
   })
 })
 
