@@ -55,6 +55,7 @@ export type {
 export {
   Ignore,
   MaxRetriesExceededError,
+  MemoryLimitExceeded,
   NotRegistered,
   Reject,
   Replace,

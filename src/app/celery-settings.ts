@@ -186,12 +186,12 @@ export interface CelerySettings {
   readonly workerMaxTasksPerChild?: number | undefined
   /**
    * `worker_max_memory_per_child`: KiB after which a child is replaced when its task has ended: resident memory of a
-   * process, heap of a thread. @default none: never
+   * process, heap and Buffers of a thread. @default none: never
    */
   readonly workerMaxMemoryPerChild?: number | undefined
   /**
-   * Not of Celery: KiB of memory beyond which a child is ended at once, whatever it runs; its task is lost with it.
-   * Resident memory of a process, heap and Buffers of a thread. @default none
+   * Not of Celery: KiB of memory beyond which a child is ended at once, whatever it runs; its task fails with
+   * MemoryLimitExceeded. Resident memory of a process, heap and Buffers of a thread. @default none
    */
   readonly workerHardMemoryLimit?: number | undefined
   /**

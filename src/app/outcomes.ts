@@ -89,6 +89,17 @@ export class TimeLimitExceeded extends LovageError {
   }
 }
 
+/** The failure of a task whose child of the pool took more memory than `workerHardMemoryLimit` while it ran. */
+export class MemoryLimitExceeded extends LovageError {
+  readonly code = 'MEMORY_LIMIT_EXCEEDED'
+
+  constructor(kib: number) {
+    super(
+      `the child of the pool that ran the task took more than ${kib} KiB of memory (workerHardMemoryLimit)`,
+    )
+  }
+}
+
 /** The reason a task's signal aborts with when it is terminated. */
 export class TaskRevokedError extends LovageError {
   readonly code = 'TASK_REVOKED'

@@ -4,7 +4,12 @@ import { fromPortable, toPortableError } from './child/portable-outcome.js'
 import { parseExactJson } from '../../serialization/json.js'
 import { processStarter } from './child/process-child.js'
 import { sizedPool, type Execute, type Execution, type ExecutionParts, type Pool } from './pool.js'
-import { TaskRevokedError, TimeLimitExceeded, WorkerLostError } from '../../app/outcomes.js'
+import {
+  MemoryLimitExceeded,
+  TaskRevokedError,
+  TimeLimitExceeded,
+  WorkerLostError,
+} from '../../app/outcomes.js'
 import { threadStarter } from './child/thread-child.js'
 import type { Favour } from './child/messages.js'
 import type { Log } from '../../log.js'
@@ -35,9 +40,9 @@ const TERMINATE_MS = 1000
  * What a child does, or fails to do, has no effect on anything but its own task.
  */
 export function createChildPool(kind: 'threads' | 'processes', options: ChildPoolOptions): Pool {
-  const { concurrency, module, env, hostname, maxTasksPerChild, maxMemoryPerChild } = options
+  const { concurrency, module, env, hostname, maxTasksPerChild, maxMemoryPerChild, memoryLimitKib } = options
   const start = kind === 'threads' ? threadStarter : processStarter
-  const reportsMemory = maxMemoryPerChild !== undefined
+  const reportsMemory = maxMemoryPerChild !== undefined || memoryLimitKib !== undefined
   const slots = createSlots(concurrency)
   const staff = createStaff({
     ...options,
@@ -45,15 +50,16 @@ export function createChildPool(kind: 'threads' | 'processes', options: ChildPoo
     startChild: start({
       orders: { module: module.href, hostname, reportsMemory },
       env,
-      memoryLimitKib: options.memoryLimitKib,
+      memoryLimitKib,
     }),
     maxTasks: maxTasksPerChild,
-    maxMemoryKib: maxMemoryPerChild,
+    // No task begins in a child that one before has filled.
+    maxMemoryKib: Math.min(maxMemoryPerChild ?? Infinity, memoryLimitKib ?? Infinity),
   })
   return sizedPool({
     kind,
     slots,
-    execute: executeWith(staff, kind === 'processes'),
+    execute: executeWith(staff, { hasPids: kind === 'processes', memoryLimitKib }),
     get children() {
       return staff.ids
     },
@@ -71,7 +77,12 @@ export function createChildPool(kind: 'threads' | 'processes', options: ChildPoo
   })
 }
 
-function executeWith(staff: Staff, hasPids: boolean): Execute {
+interface ChildTraits {
+  readonly hasPids: boolean
+  readonly memoryLimitKib: number | undefined
+}
+
+function executeWith(staff: Staff, { hasPids, memoryLimitKib }: ChildTraits): Execute {
   return (request, { soft, hard }, parts) => {
     const { tracing } = parts
     const giveUp = new AbortController()
@@ -100,8 +111,13 @@ function executeWith(staff: Staff, hasPids: boolean): Execute {
             })
           grant(message.what, parts).then(() => reply(), reply)
         },
+        onMemoryExceeded: () => end(overMemory(memoryLimitKib ?? 0)),
         onLost: ({ how, cause }) =>
-          end({ kind: 'lost', cause, thrown: new WorkerLostError(`Worker exited prematurely: ${how}.`) }),
+          end(
+            cause === 'MEMORY_LIMIT' && memoryLimitKib !== undefined
+              ? overMemory(memoryLimitKib)
+              : { kind: 'lost', cause, thrown: new WorkerLostError(`Worker exited prematurely: ${how}.`) },
+          ),
       }
       const begin = (assigned: Member | undefined): void => {
         if (assigned === undefined) return end({ kind: 'ignore' })
@@ -139,6 +155,10 @@ function executeWith(staff: Staff, hasPids: boolean): Execute {
       },
     } satisfies Execution
   }
+}
+
+function overMemory(limitKib: number): Outcome {
+  return { kind: 'failure', thrown: new MemoryLimitExceeded(limitKib) }
 }
 
 async function grant(what: Favour, { store, sendEvent }: ExecutionParts): Promise<void> {

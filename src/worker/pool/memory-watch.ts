@@ -8,22 +8,30 @@ export interface MemoryWatch {
   stop(): void
 }
 
-/**
- * End a child that takes more memory than it may, whatever it does.
- *
- * @param limitKib - undefined: any amount.
- * @param memoryKib - what it has now; undefined where that cannot be told.
- */
-export function createMemoryWatch(
-  limitKib: number | undefined,
-  memoryKib: () => Promise<number | undefined>,
-  kill: () => void,
-): MemoryWatch {
+export interface MemoryWatchParts {
+  /** undefined: any amount. */
+  readonly limitKib: number | undefined
+  /** What the child has now; undefined where that cannot be told. */
+  readonly memoryKib: () => Promise<number | undefined>
+  /** What it has to do now. */
+  readonly job: () => unknown
+  readonly kill: () => void
+}
+
+/** End a child that takes more memory than it may, whatever it does. */
+export function createMemoryWatch({ limitKib, memoryKib, job, kill }: MemoryWatchParts): MemoryWatch {
   let wasExceeded = false
+  let isLooking = false
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
+    // What computes in one step of native code answers after it.
+    if (isLooking || wasExceeded) return
+    const before = job()
+    isLooking = true
     const kib = await memoryKib()
-    if (wasExceeded || kib === undefined || kib <= (limitKib ?? Infinity)) return
+    isLooking = false
+    // What one job has taken is not held against the next one.
+    if (kib === undefined || kib <= (limitKib ?? Infinity) || job() !== before) return
     wasExceeded = true
     kill()
   }

@@ -8,6 +8,8 @@ import type { Log } from '../../log.js'
 /** What whoever has a child's time is told. */
 export interface Job {
   onMessage(message: AtWork): void
+  /** The child has more memory than it may, and is about to be killed. */
+  onMemoryExceeded(): void
   onLost(end: ChildEnd): void
 }
 
@@ -105,17 +107,22 @@ export function createStaff(parts: StaffParts): Staff {
       },
     }
     members.add(entry)
-    const memory = createMemoryWatch(memoryLimitKib, child.memoryKib, () => {
-      withdraw(entry)
-      entry.kill()
+    const memory = createMemoryWatch({
+      limitKib: memoryLimitKib,
+      memoryKib: child.memoryKib,
+      job: () => entry.job,
+      kill() {
+        withdraw(entry)
+        entry.job?.onMemoryExceeded()
+        entry.kill()
+      },
     })
     const ended = child.ended.then(({ how, cause }) => {
       memory.stop()
       living.delete(ended)
       if (!isReady) return
-      if (!memory.wasExceeded) onEnd(entry, { how, cause })
-      else
-        onEnd(entry, { how: `${how}, for more than ${memoryLimitKib} KiB of memory`, cause: 'MEMORY_LIMIT' })
+      const why = memory.wasExceeded ? `, for more than ${memoryLimitKib} KiB of memory` : ''
+      onEnd(entry, { how: how + why, cause })
     })
     living.add(ended)
     try {

@@ -1,5 +1,5 @@
 import { canReadMemory } from './child/process-child.js'
-import { canReadThreadMemory } from './child/thread-child.js'
+import { canReadThreadMemory } from './child/thread-memory.js'
 import type { Log } from '../../log.js'
 import type { PoolKind } from '../../app/worker-options.js'
 import type { RegisteredTask } from '../../app/registered-task.js'
@@ -33,7 +33,8 @@ export function warnOfMemoryLimit(kind: PoolKind, { settings, log }: LimitedTask
     solo: 'tasks share the memory of the worker; a pool of threads or processes limits it',
     threads: canReadThreadMemory
       ? undefined
-      : 'before Node.js 22.16, only the JavaScript heap of a thread counts, and not what is beside it, such as a Buffer',
+      : 'before Node.js 22.16, a thread, or a process without an inspector, is not told what its threads have: V8 ' +
+        'limits their heaps instead, and not what is beside these, such as a Buffer',
     processes: canReadMemory
       ? undefined
       : 'on this system only the JavaScript heap of a process counts, and not what is beside it, such as a Buffer',

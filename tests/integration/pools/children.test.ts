@@ -1,7 +1,6 @@
 import path from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { APP_MODULE, builtApp, startPoolSite, type PoolSite } from './pool-site.js'
 import { childProcesses } from '../../support/child-processes.js'
@@ -24,11 +23,6 @@ interface Place {
 }
 
 const PATIENCE = { timeout: 25_000 }
-
-/** Node.js before 22.16 does not tell what a thread has beside its heap. */
-function canLimitBuffers(pool: 'processes' | 'threads'): boolean {
-  return pool === 'processes' || 'getHeapStatistics' in Worker.prototype
-}
 
 /** The child in which a task of one's own now runs. */
 async function placeOf(result: { info(): Promise<unknown>; state(): Promise<string> }): Promise<number> {
@@ -242,38 +236,67 @@ describe.each(['processes', 'threads'] as const)('a pool of %s', (pool) => {
     expect(next).not.toEqual(hoarder)
   })
 
-  it('row 40: ends a task that takes memory without end, and runs the next one', async () => {
+  describe('with a hard limit of memory', () => {
     const workerHardMemoryLimit = (pool === 'processes' ? 256 : 96) * 1024
-    const limits = { workerHardMemoryLimit, taskMaxDeliveries: 2 }
-    const site = await startPoolSite(redis.url, { pool }, limits)
-    const beside = await site.send<string>('work.sleep', 'beside', 3000)
-    await placeOf(beside)
-    const once = await site.send('work.devour_once', 'heap')
-    await placeOf(once)
-    const from = performance.now()
-    await expect(once.get(PATIENCE)).rejects.toMatchObject({
-      excType: 'WorkerLostError',
-      excModule: 'billiard.exceptions',
-      excMessage: [expect.stringMatching(/^Worker exited prematurely: .*memory/)],
+    let site: PoolSite
+    beforeAll(async () => {
+      site = await startPoolSite(redis.url, { pool }, { workerHardMemoryLimit })
     })
-    expect(performance.now() - from).toBeLessThan(5000)
-    expect(await (await site.send('work.add', 40, 2)).get(PATIENCE)).toBe(42)
+    afterAll(async () => {
+      await site.worker.stop()
+      await site.app.close()
+    })
 
-    const again = await site.send('work.devour', canLimitBuffers(pool) ? 'buffers' : 'heap')
-    await expect(again.get(PATIENCE)).rejects.toMatchObject({
-      excType: 'WorkerLostError',
-      excMessage: [expect.stringMatching(/delivered 2 times .* its child took more memory than it may/)],
+    it('row 40: fails a task that takes memory without end, and runs the next one', async () => {
+      const beside = await site.send<string>('work.sleep', 'beside', 2500)
+      await placeOf(beside)
+      const { started, failed } = site.worker.counts()
+      for (const kind of ['objects', 'arrays', 'buffers']) {
+        const devouring = await site.send('work.devour', kind)
+        await expect(devouring.get(PATIENCE)).rejects.toMatchObject({
+          excType: 'MemoryLimitExceeded',
+          excModule: 'lovage.errors',
+          excMessage: [
+            `the child of the pool that ran the task took more than ${workerHardMemoryLimit} KiB of memory ` +
+              '(workerHardMemoryLimit)',
+          ],
+        })
+        expect(await devouring.state()).toBe('FAILURE')
+        expect(await (await site.send('work.add', 40, 2)).get(PATIENCE)).toBe(42)
+      }
+      expect(await beside.get(PATIENCE)).toBe('beside')
+      // None has run again.
+      expect(site.worker.counts()).toMatchObject({ started: started + 6, failed: failed + 3 })
     })
-    expect(await beside.get(PATIENCE)).toBe('beside')
-    expect(
-      await eventually(async () => {
-        const letters = await site.app.deadLetters.list({ queue: site.queue })
-        return letters.length === 2 && letters
-      }),
-    ).toMatchObject([
-      { code: 'TOO_MANY_DELIVERIES', history: [{ cause: 'MEMORY_LIMIT' }, { cause: 'MEMORY_LIMIT' }] },
-      { code: 'WORKER_LOST', task: 'work.devour_once' },
-    ])
+
+    it('row 40: keeps the message of such a task where that is asked for', async () => {
+      const kept = await site.send('work.devour_kept', 'buffers')
+      await expect(kept.get(PATIENCE)).rejects.toMatchObject({ excType: 'MemoryLimitExceeded' })
+      const letters = await eventually(async () => {
+        const found = await site.app.deadLetters.list({ queue: site.queue })
+        return found.length > 0 && found
+      })
+      expect(letters).toMatchObject([{ code: 'TASK_FAILED', taskId: kept.id }])
+    })
+
+    it('row 40: replaces a child that takes memory when its task has ended', async () => {
+      const { pid, threadId } = await (await site.send<Place>('work.hoard_later')).get(PATIENCE)
+      const id = pool === 'threads' ? threadId : pid
+      await eventually(
+        () => site.worker.pool.children.length === 2 && !site.worker.pool.children.includes(id),
+      )
+      expect(await (await site.send('work.add', 40, 2)).get(PATIENCE)).toBe(42)
+    })
+
+    it('row 40: begins no task in a child that the one before has filled', async () => {
+      const { pool: children } = site.worker
+      await children.shrink(1)
+      await eventually(() => children.children.length === 1)
+      const before = children.children
+      await site.send('work.fill', 220)
+      const { pid, threadId } = await (await site.send<Place>('work.where')).get(PATIENCE)
+      expect(before).not.toContain(pool === 'threads' ? threadId : pid)
+    })
   })
 
   it('scales with the work, by itself', async () => {

@@ -41,7 +41,7 @@ export type FromChild =
   | {
       readonly type: 'ended'
       readonly outcome: PortableOutcome
-      /** Resident memory of a process, heap of a thread; undefined where nobody asked. */
+      /** Resident memory of a process, heap of a thread and what is beside it; undefined where nobody asked. */
       readonly memoryKib: number | undefined
       /** What the task noted on the span of its run. */
       readonly notes?: SpanNotes | undefined

@@ -157,7 +157,8 @@ function createFavours({ send }: Channel): {
 }
 
 function memoryKib(): number {
+  if (isMainThread) return Math.round(process.memoryUsage.rss() / 1024)
   // Threads share what is resident.
-  const bytes = isMainThread ? process.memoryUsage.rss() : process.memoryUsage().heapTotal
-  return Math.round(bytes / 1024)
+  const { heapTotal, external } = process.memoryUsage()
+  return Math.round((heapTotal + external) / 1024)
 }

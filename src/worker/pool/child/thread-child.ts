@@ -1,4 +1,6 @@
+import { getHeapStatistics } from 'node:v8'
 import { Worker } from 'node:worker_threads'
+import { canReadThreadMemory, threadMeter } from './thread-memory.js'
 import { moduleForThread } from '../../../thread-module.js'
 import type { ChildEnd, ChildProgram, StartChild } from './child.js'
 import type { FromChild } from './messages.js'
@@ -6,12 +8,14 @@ import type { FromChild } from './messages.js'
 /** How {@link StartChild} makes a thread of this process. */
 export function threadStarter({ orders, env, memoryLimitKib }: ChildProgram): StartChild {
   const resourceLimits =
-    memoryLimitKib === undefined ? {} : { maxOldGenerationSizeMb: Math.ceil(memoryLimitKib / 1024) }
+    memoryLimitKib === undefined ? {} : { maxOldGenerationSizeMb: heapLimit(memoryLimitKib) }
+  const meter = memoryLimitKib === undefined ? undefined : threadMeter()
   return (onMessage) => {
     const { url, loader } = moduleForThread(import.meta.url, './main')
     // Options of Node.js are inherited, and many of them are refused where they are named.
     const options = loader === undefined ? {} : { execArgv: ['--import', loader] }
     const worker = new Worker(url, { workerData: orders, env, resourceLimits, ...options })
+    const memoryKib = meter?.(worker)
     const id = worker.threadId
     let thrown: string | undefined
     let isHeapFull = false
@@ -33,21 +37,16 @@ export function threadStarter({ orders, env, memoryLimitKib }: ChildProgram): St
       send: (message) => worker.postMessage(message),
       signal: (signal) => signal === 'SIGKILL' && kill(),
       kill,
-      memoryKib: () => memoryKib(worker),
+      memoryKib: memoryKib ?? (() => Promise.resolve(undefined)),
     }
   }
 }
 
-/** Node.js 22.16 and newer tell what a thread has, in and beside its heap; before, V8 alone keeps the limit, of the heap. */
-export const canReadThreadMemory = 'getHeapStatistics' in Worker.prototype
-
-type ReadableThread = Worker & {
-  getHeapStatistics(): Promise<{ readonly total_heap_size: number; readonly external_memory: number }>
-}
-
-async function memoryKib(worker: Worker): Promise<number | undefined> {
-  if (!canReadThreadMemory) return undefined
-  // It may have ended.
-  const memory = await (worker as ReadableThread).getHeapStatistics().catch(() => undefined)
-  return memory && (memory.total_heap_size + memory.external_memory) / 1024
+/**
+ * What V8 allows, in MiB. Its own limit takes the whole process along where one object goes beyond it, and is slow
+ * where many small ones do, so that it is no lower than ever where somebody else looks.
+ */
+function heapLimit(memoryLimitKib: number): number {
+  const asked = Math.ceil(memoryLimitKib / 1024)
+  return canReadThreadMemory ? Math.max(asked, getHeapStatistics().heap_size_limit / 2 ** 20) : asked
 }

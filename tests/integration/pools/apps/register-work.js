@@ -1,5 +1,6 @@
 import process from 'node:process'
 import { appendFileSync } from 'node:fs'
+import { setInterval } from 'node:timers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import { Buffer } from 'node:buffer'
@@ -55,16 +56,29 @@ export function registerWork(app) {
     for (let i = 0; i < mib; i++) hoard.push(new Array(2 ** 17).fill(i))
     return { pid: process.pid, threadId }
   })
-  const devour = async (task, kind) => {
-    await task.updateState('AT_WORK', { pid: process.pid })
+  const bites = {
+    arrays: () => new Array(2 ** 17).fill(0),
+    objects: () => Array.from({ length: 2 ** 15 }, (_, i) => ({ i })),
+    buffers: () => Buffer.alloc(2 ** 20, 1),
+  }
+  const devour = (kind) => {
     const taken = []
     // Without the limit, for which this is enough, it would go on for ever.
-    while (taken.length < 600)
-      taken.push(kind === 'heap' ? new Array(2 ** 17).fill(0) : Buffer.alloc(2 ** 20, 1))
+    while (taken.length < 600) taken.push(bites[kind]())
     for (;;);
   }
-  app.task('work.devour', { bind: true }, devour)
-  app.task('work.devour_once', { bind: true, rejectOnWorkerLost: false }, devour)
+  app.task('work.devour', { autoretryFor: [Error] }, devour)
+  app.task('work.devour_kept', { acksOnFailureOrTimeout: false }, devour)
+  app.task('work.fill', (mib) => {
+    // Sooner than anybody looks.
+    const bytes = Buffer.allocUnsafeSlow(mib * 2 ** 20)
+    for (let i = 0; i < bytes.length; i += 4096) bytes[i] = 1
+    hoard.push(bytes)
+  })
+  app.task('work.hoard_later', () => {
+    setInterval(() => hoard.push(Buffer.alloc(2 ** 23, 1)), 5)
+    return { pid: process.pid, threadId }
+  })
   app.task('work.values', () => ({
     price: new Decimal('12.340'),
     id: new Uuid('00112233-4455-6677-8899-aabbccddeeff'),

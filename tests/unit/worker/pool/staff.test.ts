@@ -10,7 +10,8 @@ interface FakeChild {
   say(this: void, message: FromChild): void
   end(this: void, how: string): void
   kills: number
-  memoryKib: number
+  /** Tells its memory. */
+  memory: () => Promise<number>
 }
 
 const ENDED: FromChild = { type: 'ended', outcome: { kind: 'ignore' }, memoryKib: undefined }
@@ -41,7 +42,7 @@ function fakeStaff(
         say,
         end: (how) => end(how),
         kills: 0,
-        memoryKib: 1,
+        memory: () => Promise.resolve(1),
       }
       children.push(child)
       queueMicrotask(() => say({ type: 'ready', tasks: [] }))
@@ -51,16 +52,23 @@ function fakeStaff(
         send: (message) => void received.push(message),
         signal: () => undefined,
         kill: () => void child.kills++,
-        memoryKib: () => Promise.resolve(child.memoryKib),
+        memoryKib: () => child.memory(),
       }
     },
   })
   return { staff, children }
 }
 
-function job(): Job & { readonly lost: string[] } {
+function job(): Job & { readonly lost: string[]; readonly exceeded: () => boolean } {
   const lost: string[] = []
-  return { lost, onMessage: () => undefined, onLost: ({ how }) => void lost.push(how) }
+  let isExceeded = false
+  return {
+    lost,
+    exceeded: () => isExceeded,
+    onMessage: () => undefined,
+    onMemoryExceeded: () => (isExceeded = true),
+    onLost: ({ how }) => void lost.push(how),
+  }
 }
 
 const never = new AbortController().signal
@@ -106,8 +114,9 @@ it('kills a child that takes more memory than it may, whether it works or waits,
   await staff.start()
   const mine = job()
   const member = await staff.assign(mine, never)
-  for (const child of children) child.memoryKib = 1001
+  for (const child of children) child.memory = () => Promise.resolve(1001)
   await expect.poll(() => children.map(({ kills }) => kills), { timeout: 4000 }).toEqual([1, 1])
+  expect(mine.exceeded()).toBe(true)
   const next = staff.assign(job(), never)
   for (const { end } of children) end('signal 9 (SIGKILL)')
   await expect.poll(() => mine.lost).toEqual(['signal 9 (SIGKILL), for more than 1000 KiB of memory'])
@@ -127,4 +136,30 @@ it('does not start where children take more memory than they may before their fi
   await expect(starting).rejects.toThrow(
     'a child of the pool takes 1 KiB before its first task, and may take 0.5',
   )
+})
+
+it('does not hold against a task what the one before it has taken', async () => {
+  const { staff, children } = fakeStaff(1, 1000)
+  await staff.start()
+  const [child] = children
+  if (child === undefined) throw new Error('no child')
+  await staff.assign(job(), never)
+  let tell = (_kib: number): void => undefined
+  const told = new Promise<number>((resolve) => (tell = resolve))
+  await new Promise<void>((asked) => {
+    child.memory = () => {
+      asked()
+      return told
+    }
+  })
+  child.say(ENDED)
+  const next = job()
+  await staff.assign(next, never)
+  tell(1001)
+  child.memory = () => Promise.resolve(1000)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect({ exceeded: next.exceeded(), kills: child.kills }).toEqual({ exceeded: false, kills: 0 })
+  const stopping = staff.stop()
+  child.end('signal 9 (SIGKILL)')
+  await stopping
 })
