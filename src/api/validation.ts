@@ -23,7 +23,7 @@ export const compileSerializer: FastifySerializerCompiler<z.ZodType> = ({ schema
 
 /** What a schema found, one fault for each unknown member, with the name that may have been meant. */
 export function faultsOf(error: z.ZodError, schema: z.ZodType, root: string): Fault[] {
-  return error.issues.flatMap((issue): Fault[] => {
+  return error.issues.flatMap(withoutUnions).flatMap((issue): Fault[] => {
     if (issue.code !== 'unrecognized_keys')
       return [{ path: formatPath(root, issue.path), message: issue.message }]
     const known = issue.path.length === 0 && schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
@@ -33,6 +33,16 @@ export function faultsOf(error: z.ZodError, schema: z.ZodType, root: string): Fa
       return { path: formatPath(root, [...issue.path, key]), message: `unknown member${hint}` }
     })
   })
+}
+
+/** Of alternatives, what the one says that takes values of this kind at all, if it is one. */
+function withoutUnions(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const isOfKind = (issues: readonly z.core.$ZodIssue[]): boolean =>
+    !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0)
+  const [only, ...others] = issue.errors.filter(isOfKind)
+  if (only === undefined || others.length > 0) return [issue]
+  return only.map((each) => ({ ...each, path: [...issue.path, ...each.path] })).flatMap(withoutUnions)
 }
 
 function formatPath(root: string, path: readonly PropertyKey[]): string {

@@ -23,6 +23,23 @@ const instant = z
     }
   })
 
+const unique = z
+  .strictObject({
+    key: z.string().min(1).optional().describe('What it must not have in common; else the arguments.'),
+    ttl: positiveSeconds.optional().describe('Seconds after which the key is free in any case; else 3600.'),
+    until: z
+      .enum(['start', 'finish'])
+      .optional()
+      .describe('When the key is free: as the task begins, or else when it has ended.'),
+    on_conflict: z
+      .enum(['drop', 'replace', 'error'])
+      .optional()
+      .describe(
+        "drop, which is the default: answer with the other call's id; error: 409; replace: revoke the other.",
+      ),
+  })
+  .meta({ id: 'Unique', description: 'No call of the same task and key waits or runs beside it.' })
+
 const args = z.array(z.unknown())
 const kwargs = z.record(z.string(), z.unknown())
 
@@ -74,6 +91,10 @@ export const taskCall = z
     retries: z.int().min(0).optional().describe('How often it was retried already.'),
     shadow: name.optional().describe('Another name for it in logs.'),
     ignore_result: z.boolean().optional(),
+    unique: z
+      .union([z.boolean(), unique], 'expected true, false, or an object of key, ttl, until, on_conflict')
+      .optional()
+      .describe('Whether it is sent while another that is the same waits or runs; else as the task says.'),
     time_limit: positiveSeconds.optional(),
     soft_time_limit: positiveSeconds.optional(),
     headers: kwargs.optional().describe("The caller's own headers."),
@@ -125,6 +146,7 @@ export function sendOptions(call: TaskCall): SendOptions {
     retries: call.retries,
     shadow: call.shadow,
     ignoreResult: call.ignore_result,
+    unique: toUnique(call.unique),
     timeLimit: call.time_limit,
     softTimeLimit: call.soft_time_limit,
     headers: call.headers,
@@ -144,6 +166,13 @@ export function sendOptions(call: TaskCall): SendOptions {
     replacedTaskNesting: call.replaced_task_nesting,
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function toUnique(unique: TaskCall['unique']): SendOptions['unique'] {
+  if (typeof unique !== 'object') return unique
+  const { on_conflict: onConflict, ...others } = unique
+  const given = Object.entries({ ...others, onConflict }).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given)
 }
 
 function asList<T>(value: T | readonly T[] | undefined): readonly T[] {

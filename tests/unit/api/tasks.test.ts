@@ -122,6 +122,44 @@ describe('POST /api/tasks/{name}', () => {
     expect(await sent()).toMatchObject([{ args: [12345678901234567890n] }])
   })
 
+  it('sends a unique call once, or answers 409 with the id of the other, as the call or else the task says', async () => {
+    const { server, sent } = await apiForTests({ register: add })
+    const send = (unique: unknown) =>
+      server.inject({ method: 'POST', url: '/api/tasks/math.add', payload: { args: [1, 2], unique } })
+    const first = (await send({ key: 'daily', ttl: 60 })).json<{ task_id: string }>()
+    const same = await send({ key: 'daily' })
+    expect(same.statusCode).toBe(202)
+    expect(same.json()).toEqual(first)
+    const refused = await send({ key: 'daily', on_conflict: 'error' })
+    expect(refused.statusCode).toBe(409)
+    expect(refused.json()).toMatchObject({
+      error: { code: 'UNIQUE_CONFLICT', details: { task_id: first.task_id } },
+    })
+    for (const other of [{ key: 'weekly' }, true, false, false])
+      expect((await send(other)).json()).not.toEqual(first)
+    expect(await sent()).toHaveLength(5)
+  })
+
+  it.each([
+    ['daily', 'body.unique', 'expected true, false, or an object of key, ttl, until, on_conflict'],
+    [{ ttl: 0 }, 'body.unique.ttl', 'Too small: expected number to be >0'],
+    [{ key: '' }, 'body.unique.key', 'Too small: expected string to have >=1 characters'],
+    [{ on_conflict: 'ignore' }, 'body.unique.on_conflict', /one of "drop"\|"replace"\|"error"/],
+    [{ onConflict: 'drop' }, 'body.unique.onConflict', 'unknown member'],
+  ])('refuses what cannot be unique: %j', async (unique, where, message) => {
+    const { server, sent } = await apiForTests({ register: add })
+    const answer = await server.inject({
+      method: 'POST',
+      url: '/api/tasks/math.add',
+      payload: { unique },
+    })
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json<{ error: { details: unknown } }>().error.details).toEqual([
+      { path: where, message: expect.stringMatching(message) as string },
+    ])
+    expect(await sent()).toEqual([])
+  })
+
   it('tells all faults at once, and what an unknown member may have meant', async () => {
     const { server, sent } = await apiForTests({ register: add })
 
@@ -138,7 +176,7 @@ describe('POST /api/tasks/{name}', () => {
       'body.arg',
       'body.countdown',
       'body.eta',
-      'body.link',
+      'body.link[0].task',
       'body.priority',
     ])
     expect(error.details).toContainEqual({ path: 'body.arg', message: 'unknown member; did you mean args?' })
