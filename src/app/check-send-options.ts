@@ -13,6 +13,7 @@ import {
   type Check,
   type Checks,
 } from './check-options.js'
+import { checkTimeLimits } from './check-time-limits.js'
 import { checkUnique } from './check-unique.js'
 import type { SendOptions } from './send-task.js'
 
@@ -67,4 +68,5 @@ const CHECKS: Checks<SendOptions> = {
  */
 export function checkSendOptions(options: SendOptions): void {
   checkOptions('a call', options, CHECKS)
+  checkTimeLimits(options)
 }

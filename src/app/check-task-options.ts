@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { didYouMean } from '../did-you-mean.js'
+import { faultOfTimeLimits } from './check-time-limits.js'
 import { faultOfUnique } from './check-unique.js'
 import { parseRate } from './rate-limit.js'
 import { describeValue, InvalidArgumentError } from '../errors.js'
@@ -14,12 +15,13 @@ const errors = z.array(
   'a list of error classes',
 )
 const RETRIES = 'an integer, 0 or more, or null'
+const BACKOFF = 'true, false, or seconds'
 const PRIORITY = 'an integer from 0 to 9'
 
 const RATE = 'a rate such as "10/s" or "100/m", a number a second, or { limit, per, key }'
 const COUNT = 'an integer, 1 or more'
 const KEY = 'a non-empty string, or a function of the arguments'
-const key = z.union([name, hook], KEY)
+const key = z.union([z.string().min(1, KEY), hook], KEY)
 const sharedRate = z.strictObject({
   limit: z.number('a number, more than 0').positive('a number, more than 0'),
   per: z.enum(['s', 'm', 'h'], 's, m or h').optional(),
@@ -66,7 +68,7 @@ const shape = {
   autoretryFor: errors,
   dontAutoretryFor: errors,
   throws: errors,
-  retryBackoff: z.union([z.boolean(), z.number().nonnegative()], 'true, false, or seconds'),
+  retryBackoff: z.union([z.boolean(), z.number().nonnegative(BACKOFF)], BACKOFF),
   retryBackoffMax: seconds,
   retryJitter: flag,
   softTimeLimit: seconds,
@@ -115,7 +117,11 @@ function check(where: string, options: object, passed: readonly string[]): void 
   }
   const given = Object.fromEntries(Object.entries(options).filter(([key]) => !passed.includes(key)))
   const parsed = schema.safeParse(given)
-  if (parsed.success) return
+  if (parsed.success) {
+    const fault = faultOfTimeLimits(parsed.data)
+    if (fault === undefined) return
+    throw new InvalidArgumentError(`${where}: ${fault}`)
+  }
   const faults = parsed.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownOption(where, key, passed))
     if (issue.code === 'custom' && issue.params?.['isWhole'] === true) return [`${where}: ${issue.message}`]

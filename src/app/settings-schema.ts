@@ -5,6 +5,8 @@ import type { TlsOptions } from '../redis/endpoint.js'
 import { parseRedisUrl } from '../redis/url.js'
 import { resolveAcceptContent } from '../serialization/serializers.js'
 import { compileAnnotations, type TaskAnnotations } from './annotations.js'
+import type { CelerySettings } from './celery-settings.js'
+import { isSoftTooLate } from './check-time-limits.js'
 import { POOL_KINDS, POOL_NAMES } from './pool-kinds.js'
 import { parseRate, type RateLimit } from './rate-limit.js'
 import { compileRoutes, type TaskRoutes } from './routing.js'
@@ -116,7 +118,7 @@ const resultTransportOptions = z.strictObject(
   'an object of transport options',
 )
 
-export const settingsSchema = z.strictObject(
+const eachSetting = z.strictObject(
   {
     broker: url.default('redis://localhost:6379/0'),
     backend: url.optional(),
@@ -223,6 +225,15 @@ export const settingsSchema = z.strictObject(
     jsonForm: oneOf('tagged', 'plain').default('tagged'),
   },
   'an object of settings',
+)
+
+export const settingsSchema = eachSetting.refine(
+  ({ taskTimeLimit, taskSoftTimeLimit }) =>
+    !isSoftTooLate({ timeLimit: taskTimeLimit, softTimeLimit: taskSoftTimeLimit }),
+  {
+    path: ['taskSoftTimeLimit'],
+    error: ({ input }) => `at most the taskTimeLimit, ${(input as CelerySettings).taskTimeLimit} s`,
+  },
 )
 
 export type CheckedSettings = z.output<typeof settingsSchema>

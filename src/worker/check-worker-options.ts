@@ -6,6 +6,7 @@ import type { WorkerOptions } from '../app/worker-options.js'
 const NAMES = 'a list of one name or more'
 const MODULE = 'the path or URL of a module'
 const POOL = 'async, solo, threads or processes'
+const ENV = 'environment variables by their names'
 const SECONDS = 'seconds, 0 or more'
 const COUNT = 'an integer, 0 or more'
 const PORT = 'an integer from 0 to 65535'
@@ -21,7 +22,7 @@ const shape = {
   concurrency: checkedByPool,
   autoscale: checkedByPool,
   appModule: z.union([z.string(), z.instanceof(URL)], MODULE).optional(),
-  childEnv: z.record(z.string(), z.string().optional(), 'environment variables by their names').optional(),
+  childEnv: z.record(z.string(), z.string(ENV).optional(), ENV).optional(),
   prefetchMultiplier: z.number(COUNT).int(COUNT).min(0, COUNT).optional(),
   hostname: text,
   mingle: flag,

@@ -122,6 +122,13 @@ export const taskCall = z
     path: ['eta'],
     message: 'give either countdown or eta, not both',
   })
+  .refine(({ time_limit: hard, soft_time_limit: soft }) => !(Number(soft) > Number(hard)), {
+    path: ['soft_time_limit'],
+    error: ({ input }) => {
+      const { time_limit, soft_time_limit } = input as { time_limit: number; soft_time_limit: number }
+      return `expected at most the time_limit, ${time_limit} s, got ${soft_time_limit}`
+    },
+  })
   .meta({ id: 'TaskCall' })
 
 export type TaskCall = z.output<typeof taskCall>

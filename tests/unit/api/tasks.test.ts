@@ -194,6 +194,19 @@ describe('POST /api/tasks/{name}', () => {
     expect(answer.json()).toMatchObject({ error: { details: [{ path: 'body.eta' }] } })
   })
 
+  it('refuses a soft time limit above the hard one', async () => {
+    const { server, sent } = await apiForTests({ register: add })
+    const call = (payload: object) =>
+      server.inject({ method: 'POST', url: '/api/tasks/math.add', payload: { args: [1, 2], ...payload } })
+
+    const late = await call({ time_limit: 10, soft_time_limit: 20 })
+    expect(late.statusCode).toBe(400)
+    const message = 'expected at most the time_limit, 10 s, got 20'
+    expect(late.json()).toMatchObject({ error: { details: [{ path: 'body.soft_time_limit', message }] } })
+    expect(await sent()).toEqual([])
+    expect((await call({ time_limit: 10, soft_time_limit: 10 })).statusCode).toBe(202)
+  })
+
   it('checks the arguments of a registered task with params before anything is sent', async () => {
     const { server, sent } = await apiForTests({
       register: (app) =>

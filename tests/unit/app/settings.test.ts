@@ -145,6 +145,10 @@ describe('resolveSettings', () => {
     [{ workerConcurrency: 1.5 }, 'workerConcurrency: expected an integer, 1 or more, got number 1.5'],
     [{ taskTimeLimit: Infinity }, 'taskTimeLimit: expected seconds, more than 0, got number Infinity'],
     [
+      { taskTimeLimit: 10, taskSoftTimeLimit: 20 },
+      'taskSoftTimeLimit: expected at most the taskTimeLimit, 10 s, got number 20',
+    ],
+    [
       { timezone: 'Mars/Olympus' },
       'timezone: expected an IANA time zone such as Europe/Berlin, got string "Mars/Olympus"',
     ],
