@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { LovageError } from '../errors.js'
 import { EncodeError } from './errors.js'
+import { framesOf } from './frames.js'
 import { formatJson } from './json.js'
 import { isPlainRecord } from './plain-record.js'
 import { isPythonsByName } from './python-exceptions.js'
@@ -189,7 +190,7 @@ const TRACEBACK_HEAD = 'Traceback (most recent call last):\n'
 /** Python's form of a traceback, because that is what monitors show: causes first, the newest call last. */
 function tracebackOf(thrown: unknown, exception: ExceptionObject, depth = 0): string {
   if (!(thrown instanceof Error)) return `${TRACEBACK_HEAD}${lineOf(exception)}\n`
-  const own = `${TRACEBACK_HEAD}${framesOf(thrown)}${lineOf(exception)}\n`
+  const own = `${TRACEBACK_HEAD}${formatFrames(thrown)}${lineOf(exception)}\n`
   const remote = thrown instanceof TaskError && thrown.traceback !== null ? thrown.traceback.trimEnd() : ''
   if (remote !== '') return `${remote}\n${CAUSE_LINE}${own}`
   const { cause } = thrown
@@ -197,28 +198,10 @@ function tracebackOf(thrown: unknown, exception: ExceptionObject, depth = 0): st
   return `${tracebackOf(cause, exceptionOf(cause), depth + 1)}${CAUSE_LINE}${own}`
 }
 
-const FRAME = /^at (?:(.+?) \()?(?:file:\/\/)?(.+?):(\d+):\d+\)?$/
-
-function framesOf(error: Error): string {
-  const stack = typeof error.stack === 'string' ? error.stack : ''
-  // The message comes first and may have lines that look like frames.
-  const start = Math.max(0, stack.indexOf(error.message)) + error.message.length
-  const frames = stack
-    .slice(start)
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line.startsWith('at '))
-  return frames
-    .reverse()
-    .map((frame) => `  ${formatFrame(frame)}\n`)
+function formatFrames(error: Error): string {
+  return framesOf(error)
+    .map((frame) => `  ${frame}\n`)
     .join('')
-}
-
-function formatFrame(frame: string): string {
-  const match = FRAME.exec(frame)
-  if (match === null) return frame
-  const [, name = '<anonymous>', file, line] = match
-  return `File "${file}", line ${line}, in ${name}`
 }
 
 function lineOf(exception: ExceptionObject): string {
