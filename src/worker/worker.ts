@@ -8,6 +8,7 @@ import { signalNamed } from './signal-named.js'
 import { shutDown, type BegunWorker } from './shutdown.js'
 import { startRemoteControl } from './remote-control/start-remote-control.js'
 import type { Autoscaler } from './pool/autoscaler.js'
+import type { HttpEndpoint } from './telemetry/http-endpoint.js'
 import type { ControlledNode } from './remote-control/node.js'
 import type { RunningWorker, WorkerOptions, WorkerParts } from '../app/worker-options.js'
 
@@ -87,11 +88,14 @@ async function begin(
   backend.ping(PING_TIMEOUT_MS).catch((error: unknown) => {
     log.debug({ err: error }, 'the result backend does not answer yet')
   })
-  const httpEndpoint = await openHttpPort(parts, hostname, options, members, isStopping)
-  await pool.start().catch(async (error: unknown) => {
-    await httpEndpoint?.stop()
+  let httpEndpoint: HttpEndpoint | undefined
+  try {
+    httpEndpoint = await openHttpPort(parts, hostname, options, members, isStopping)
+    await pool.start()
+  } catch (error) {
+    await Promise.all([httpEndpoint?.stop(), consumer.stop()])
     throw error
-  })
+  }
   const stopRemoteControl = await startRemoteControl({
     ...parts,
     ...members,
