@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8'
 import { isMainThread, threadId } from 'node:worker_threads'
 import { appOf } from '../../../app/app-of-module.js'
 import { decodeTaskMessage } from '../../../serialization/task-message.js'
@@ -159,6 +160,6 @@ function createFavours({ send }: Channel): {
 function memoryKib(): number {
   if (isMainThread) return Math.round(process.memoryUsage.rss() / 1024)
   // Threads share what is resident.
-  const { heapTotal, external } = process.memoryUsage()
-  return Math.round((heapTotal + external) / 1024)
+  const { total_heap_size: heap, external_memory: beside } = getHeapStatistics()
+  return Math.round((heap + beside) / 1024)
 }
