@@ -18,6 +18,8 @@ export interface Beginning {
 export interface WaitingRoom {
   readonly size: number
   enter(this: void, request: Request, beginning: Beginning): void
+  /** Begin one that has a slot, or have it wait here for what its beginning needs. Settles when the slot is free. */
+  begin(this: void, request: Request, beginning: Beginning): void | Promise<void>
   /** Those that have not begun. */
   waiting(): readonly Request[]
   /** Take the last ones out, at most `count`: they do not begin here. */
@@ -90,21 +92,28 @@ export function createWaitingRoom(parts: WaitingRoomParts): WaitingRoom {
     return noted.value
   }
 
+  const beginWaiting = (request: Request, { isNoted }: Beginning): void | Promise<void> => {
+    const { delivery } = request
+    if (!isWaiting(delivery)) return
+    if (isNoted) return startNoted(request)
+    waiting.delete(delivery)
+    return start(request)
+  }
+
   return {
     get size() {
       return waiting.size
     },
-    enter(request, { isNoted, isSuspect }) {
-      const { delivery } = request
-      waiting.set(delivery, request)
-      const work = (): void | Promise<void> => {
-        if (!isWaiting(delivery)) return
-        if (isNoted) return startNoted(request)
-        waiting.delete(delivery)
-        return start(request)
-      }
-      if (isSuspect) submitAlone(request, work)
+    enter(request, beginning) {
+      waiting.set(request.delivery, request)
+      const work = (): void | Promise<void> => beginWaiting(request, beginning)
+      if (beginning.isSuspect) submitAlone(request, work)
       else slots.submit(work)
+    },
+    begin(request, beginning) {
+      waiting.set(request.delivery, request)
+      if (!beginning.isSuspect) return beginWaiting(request, beginning)
+      submitAlone(request, () => beginWaiting(request, beginning))
     },
     waiting: () => [...waiting.values()],
     takeLast(count) {

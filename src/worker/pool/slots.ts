@@ -1,4 +1,4 @@
-type Work = () => void | Promise<void>
+export type Work = () => void | Promise<void>
 
 /** A number of places, each for one piece of work at a time, and a line in front of them. */
 export interface Slots {
@@ -9,6 +9,13 @@ export interface Slots {
   readonly reserved: number
   /** Run `work` as soon as a slot is free. It must not throw; the slot is its own until it settles. */
   submit(work: Work): void
+  /**
+   * From now on, slots go in turn to the line and to others, and all to the one that has work where only one has.
+   *
+   * @param next - The others' next work; undefined: they have none at the moment.
+   * @returns to be called when they have some again.
+   */
+  shareWith(next: () => Work | undefined): () => void
   /** Forget what waits in line. */
   clear(): void
   /** Resolves when nothing runs. */
@@ -40,6 +47,16 @@ export function createSlots(initial: number): Slots {
     return work
   }
 
+  /** Undefined: there is nothing but the line. */
+  let others: (() => Work | undefined) | undefined
+  let isOthersTurn = false
+  const inTurn = (nextOfOthers: () => Work | undefined): Work | undefined => {
+    const work = isOthersTurn ? nextOfOthers() : next()
+    if (work === undefined) return isOthersTurn ? next() : nextOfOthers()
+    isOthersTurn = !isOthersTurn
+    return work
+  }
+
   const finished = (): void => {
     active--
     drain()
@@ -50,7 +67,7 @@ export function createSlots(initial: number): Slots {
 
   const drain = (): void => {
     while (active < concurrency) {
-      const work = next()
+      const work = others === undefined ? next() : inTurn(others)
       if (work === undefined) return
       active++
       const running = work()
@@ -72,6 +89,10 @@ export function createSlots(initial: number): Slots {
     submit(work) {
       line.push(work)
       drain()
+    },
+    shareWith(nextOfOthers) {
+      others = nextOfOthers
+      return drain
     },
     clear() {
       line = []

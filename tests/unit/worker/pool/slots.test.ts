@@ -41,6 +41,23 @@ it('lets what runs end before it has fewer slots', async () => {
   await expect.poll(() => all[2]?.hasBegun()).toBe(true)
 })
 
+it('gives slots in turn to the line and to others, and all to the one that has work', () => {
+  const slots = createSlots(1)
+  const begun: string[] = []
+  const note = (name: string) => (): void => void begun.push(name)
+  const first = work()
+  slots.submit(first.run)
+  const others = [note('other 1'), note('other 2'), note('other 3')]
+  const moreOfOthers = slots.shareWith(() => others.shift())
+  for (const name of ['line 1', 'line 2']) slots.submit(note(name))
+  slots.resize(2)
+  expect(begun).toEqual(['line 1', 'other 1', 'line 2', 'other 2', 'other 3'])
+  others.push(note('other 4'))
+  moreOfOthers()
+  slots.submit(note('line 3'))
+  expect(begun.slice(5)).toEqual(['other 4', 'line 3'])
+})
+
 it('grows and shrinks a pool, but neither to nothing nor one of a fixed size', async () => {
   const pool = createAsyncPool('async', 2)
   await pool.grow(3)
