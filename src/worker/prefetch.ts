@@ -1,13 +1,13 @@
 /** How many messages a worker may hold, and how many it should claim at once (wire protocol, section 6.2). */
 export interface Prefetch {
   /** Messages that may be held at this moment. */
-  limit(): number
+  limit(this: void): number
   /** Messages of one claim at most. */
-  claimSize(): number
+  claimSize(this: void): number
   /** A claim came back after so many milliseconds. */
-  claimed(ms: number): void
+  claimed(this: void, ms: number): void
   /** The messages of a claim were handed to the pool, which took so many milliseconds: those of tasks that block. */
-  handedOver(count: number, ms: number): void
+  handedOver(this: void, count: number, ms: number): void
 }
 
 /** More in one claim would only wait in line here. */

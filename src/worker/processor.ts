@@ -15,6 +15,7 @@ import { createWaitingRoom } from './waiting-room.js'
 import { startTally } from './tally.js'
 import type { Clock } from '../clock.js'
 import type { Consumer, Delivery } from '../broker/broker.js'
+import type { LookAhead } from './limits/look-ahead.js'
 import type { Monitors } from './monitors.js'
 import type { Requests } from './requests.js'
 import type { TaskMessage } from '../serialization/task-message.js'
@@ -27,6 +28,9 @@ import type { WorkerCounts, WorkerParts } from '../app/worker-options.js'
 /** Follows each delivery from its arrival to its settlement. */
 export interface Processor {
   readonly load: Load
+  readonly lookAhead: LookAhead
+  /** How many tasks there are to run, those that run included. */
+  demand(this: void): number
   process(delivery: Delivery): void
   /** Hand back the last `count` of those that wait for a slot: others may have one. */
   handBack(count: number): Promise<void>
@@ -122,17 +126,20 @@ export function createProcessor(parts: ProcessorParts): Processor {
     messages,
     holder: `${parts.hostname}:${randomUUID()}`,
     received: observer.received,
-    enterRoom: room.enter,
+    room,
+    slots: pool.slots,
     run: runner.run,
   })
   const intake = createIntake({ ...parts, messages, refusals, enter: limits.enter })
 
   return {
     load: messages,
+    lookAhead: limits.lookAhead,
+    demand: () => messages.unfinished + limits.ready(),
     process: intake,
     handBack(count) {
       const deliveries = room.takeLast(count)
-      limits.left(deliveries)
+      limits.handedBack(deliveries)
       return messages.handBack(deliveries)
     },
     async releaseWaiting() {

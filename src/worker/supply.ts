@@ -4,6 +4,7 @@ import { createConsumption } from './consumption.js'
 import { systemClock } from '../clock.js'
 import type { Consumer } from '../broker/broker.js'
 import type { Log } from '../log.js'
+import type { LookAhead } from './limits/look-ahead.js'
 import type { Pool } from './pool/pool.js'
 import type { Processor } from './processor.js'
 import type { Settings } from '../app/settings.js'
@@ -34,28 +35,30 @@ const HAND_BACK_EVERY_MS = 500
 
 export function createSupply(parts: SupplyParts): Supply {
   const { settings, options, consumer, pool, processor, log } = parts
-  const { load } = processor
+  const { load, lookAhead } = processor
   const now = (): number => performance.now()
   const multiplier = options.prefetchMultiplier ?? settings.workerPrefetchMultiplier
   const isAdaptive = multiplier === undefined
   const autoscaler =
     options.autoscale === undefined
       ? undefined
-      : createAutoscaler({ pool, limits: options.autoscale, demand: () => load.unfinished, now, log })
+      : createAutoscaler({ pool, limits: options.autoscale, demand: processor.demand, now, log })
   // Who is to grow with the work has to see it.
   const slotCount = (): number => autoscaler?.max ?? pool.slots.concurrency
   const prefetch = isAdaptive
     ? adaptivePrefetch(slotCount, () => load.ended, now)
     : fixedPrefetch(slotCount, multiplier)
+  const held = (): number => (isAdaptive ? load.unfinished : load.held)
   const consumption = createConsumption({
     consumer,
-    prefetch,
-    held: () => (isAdaptive ? load.unfinished : load.held),
+    prefetch: lookingAhead(prefetch, held, lookAhead),
+    held,
     maxBytes: settings.workerPrefetchMaxBytes || Infinity,
     heldBytes: () => load.heldBytes,
     onRoom(listener) {
       load.onRoom(listener)
       pool.slots.onGrow(listener)
+      lookAhead.onRoom(listener)
     },
     onDelivery:
       autoscaler === undefined
@@ -82,6 +85,19 @@ export function createSupply(parts: SupplyParts): Supply {
       clearInterval(handingBack)
       autoscaler?.stop()
       await consumption.stop()
+    },
+  }
+}
+
+/** Calls with a concurrency limit have a worker claim more than it can begin, or less. */
+function lookingAhead(prefetch: Prefetch, held: () => number, lookAhead: LookAhead): Prefetch {
+  return {
+    limit: () => held() + lookAhead.room(prefetch.limit() - held()),
+    claimSize: prefetch.claimSize,
+    claimed: prefetch.claimed,
+    handedOver(count, ms) {
+      prefetch.handedOver(count, ms)
+      lookAhead.claimed(count)
     },
   }
 }

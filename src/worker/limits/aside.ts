@@ -9,6 +9,8 @@ import type { TaskMessage } from '../../serialization/task-message.js'
 export interface LimitedRequest {
   readonly request: Request
   readonly beginning: Beginning
+  /** Its place among all that were limited in this worker. */
+  readonly arrival: number
 }
 
 /** The key by which a limit counts a message; undefined: the limit does not hold for it. */
@@ -21,17 +23,23 @@ export type KeyOf = (key: LimitKey | undefined, message: TaskMessage) => string 
 export interface Aside {
   /** Whether one more may wait here. */
   hasRoom(): boolean
+  /** So many more may wait here, as long as their messages are no larger than those before. */
+  readonly room: number
   add(limited: LimitedRequest): void
   /** @returns false where it has left meanwhile, at a stop. */
   takeBack(limited: LimitedRequest): boolean
   waiting(this: void): readonly Request[]
-  /** All of them leave, and no other comes. @returns their deliveries, to be handed back. */
+  /** All of them leave, and no other comes. @returns their deliveries in the order of arrival, to be handed back. */
   close(): Delivery[]
   readonly isClosed: boolean
 }
 
+export function byArrival(one: LimitedRequest, other: LimitedRequest): number {
+  return one.arrival - other.arrival
+}
+
 /** Several for each of many limits; and a stop has to hand them back within moments. */
-const MOST = 500
+export const MOST_ASIDE = 500
 
 /** @param maxBytes - Length of their messages together. */
 export function createAside(messages: Pick<HeldMessages, 'setAside' | 'takeBack'>, maxBytes: number): Aside {
@@ -42,7 +50,12 @@ export function createAside(messages: Pick<HeldMessages, 'setAside' | 'takeBack'
     get isClosed() {
       return isClosed
     },
-    hasRoom: () => !isClosed && waiting.size < MOST && bytes < maxBytes,
+    hasRoom: () => !isClosed && waiting.size < MOST_ASIDE && bytes < maxBytes,
+    get room() {
+      if (isClosed || waiting.size === 0) return isClosed ? 0 : MOST_ASIDE
+      const fitting = Math.floor(((maxBytes - bytes) * waiting.size) / bytes)
+      return Math.max(0, Math.min(MOST_ASIDE - waiting.size, fitting))
+    },
     add(limited) {
       const { delivery } = limited.request
       waiting.add(limited)
@@ -58,7 +71,7 @@ export function createAside(messages: Pick<HeldMessages, 'setAside' | 'takeBack'
     waiting: () => [...waiting].map(({ request }) => request),
     close() {
       isClosed = true
-      const deliveries = [...waiting].map(({ request }) => request.delivery)
+      const deliveries = [...waiting].toSorted(byArrival).map(({ request }) => request.delivery)
       waiting.clear()
       for (const _ of deliveries) messages.takeBack()
       return deliveries

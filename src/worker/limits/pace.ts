@@ -35,26 +35,32 @@ export interface Returns {
    * @param intervalMs - How often there is room for another one.
    * @returns milliseconds from now.
    */
-  next(now: number, waitMs: number, intervalMs: number): number
+  next(this: void, now: number, waitMs: number, intervalMs: number): number
 }
 
-/** No message stays away for longer: limits may be changed, and other workers may have room. */
-const LONGEST_MS = 30_000
+/** Who is to come back later than this comes back as soon as it is its turn among those: limits may be changed. */
+const FAR_MS = 15_000
+/** Between those. */
+const FAR_EVERY_MS = 2
 
 /**
  * One after the other at the pace at which they can be taken, so that each is claimed again once or twice and not every
- * moment. Where that would be too far ahead, they are scattered.
+ * moment. Where that would be far ahead, they come back sooner, but no more than 500 a second.
  *
- * @param random - from 0 to 1.
+ * @returns to be called for each limit; what is far ahead has one pace in all of them.
  */
-export function createReturns(random: () => number = Math.random): Returns {
-  let last = -Infinity
-  return {
-    next(now, waitMs, intervalMs) {
-      const at = Math.max(last + intervalMs, now + waitMs)
-      if (at - now > LONGEST_MS) return LONGEST_MS * (0.5 + random() / 2)
-      last = at
-      return at - now
-    },
+export function createReturns(): () => Returns {
+  let lastFar = -Infinity
+  return () => {
+    let last = -Infinity
+    return {
+      next(now, waitMs, intervalMs) {
+        const at = Math.max(last + intervalMs, now + waitMs)
+        const far = Math.max(lastFar + FAR_EVERY_MS, now + FAR_MS)
+        if (at <= far) last = at
+        else lastFar = far
+        return Math.min(at, far) - now
+      },
+    }
   }
 }

@@ -50,6 +50,7 @@ export function createRates(parts: RatesParts): Rates {
   const shared = new Map<SharedRateLimit, Rate>()
   /** By key: when calls come back, and before when there is no use in asking. */
   const places = new Map<string, { readonly returns: Returns; askFrom: number }>()
+  const returns = createReturns()
   const timers = new Set<NodeJS.Timeout>()
   const isOff = settings.workerDisableRateLimits
   const defaultRate = settings.taskDefaultRateLimit
@@ -64,7 +65,7 @@ export function createRates(parts: RatesParts): Rates {
     if (known !== undefined) return known
     // Keys are made of arguments, and there may be any number of them.
     if (places.size >= MOST_PLACES) places.clear()
-    const place = { returns: createReturns(), askFrom: -Infinity }
+    const place = { returns: returns(), askFrom: -Infinity }
     places.set(key, place)
     return place
   }

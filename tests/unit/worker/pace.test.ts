@@ -44,13 +44,14 @@ describe('a pace', () => {
 
 describe('returns', () => {
   it('come one after the other at the pace at which they can be taken', () => {
-    const returns = createReturns()
+    const returns = createReturns()()
     expect([0, 0, 10].map((now) => returns.next(now, 500, 100))).toEqual([500, 600, 690])
   })
 
-  it('are scattered where they would be farther away than half a minute', () => {
-    const returns = createReturns(() => 0.5)
-    expect(returns.next(0, 3_600_000, 100)).toBe(22_500)
-    expect(returns.next(0, 500, 100)).toBe(500)
+  it('come sooner where they would be far away, but no more than 500 a second of all limits', () => {
+    const newReturns = createReturns()
+    const [one, other] = [newReturns(), newReturns()]
+    expect([one, other, one].map(({ next }) => next(0, 3_600_000, 100))).toEqual([15_000, 15_002, 15_004])
+    expect(one.next(0, 500, 100)).toBe(500)
   })
 })
