@@ -42,24 +42,28 @@ export function defineCall(command: Command): Command {
     })
 }
 
+const ARGS = 'a JSON array such as [2, 3]'
+const KWARGS = 'a JSON object such as {"x": 2}'
+
 function readArgs(text: string): unknown[] {
-  const value = readJson(text)
-  if (!Array.isArray(value)) throw new InvalidArgumentError('Expected a JSON array.')
+  const value = readJson(text, ARGS)
+  if (!Array.isArray(value)) throw new InvalidArgumentError(`Expected ${ARGS}.`)
   return value
 }
 
 function readKwargs(text: string): Record<string, unknown> {
-  const value = readJson(text)
-  if (!isPlainRecord(value)) throw new InvalidArgumentError('Expected a JSON object.')
+  const value = readJson(text, KWARGS)
+  if (!isPlainRecord(value)) throw new InvalidArgumentError(`Expected ${KWARGS}.`)
   return value
 }
 
-function readJson(text: string): unknown {
+function readJson(text: string, expected: string): unknown {
   try {
     return parseJson(text)
   } catch (error) {
     if (!(error instanceof LovageError)) throw error
-    throw new InvalidArgumentError(`Expected JSON: ${error.message}.`)
+    const { message } = error.cause instanceof Error ? error.cause : error
+    throw new InvalidArgumentError(`Expected ${expected}: ${message}.`)
   }
 }
 
