@@ -82,7 +82,8 @@ describe.each(['processes', 'threads'] as const)('row 43: in a pool of %s', (poo
     const inside = await exported('inside')
     const sent = await exported('apply_async/traced.next')
     const run = await eventually(() => spans.only('work of a shop'))
-    const next = await eventually(() => spans.only('run/traced.next'))
+    // In a child of its own, which has to start.
+    const next = await eventually(() => spans.only('run/traced.next'), { timeoutMs: PATIENCE.timeout })
     expect(seen).toBe(run.spanContext().spanId)
     expect([inside.parentId, sent.parentId, next.parentSpanContext?.spanId]).toEqual([
       run.spanContext().spanId,

@@ -90,7 +90,7 @@ describe('README.md', () => {
       'start',
       'test',
     ])
-    expect(scripts).toMatchObject({ prestart: 'tsx scripts/build.ts', start: 'node dist/start.js' })
+    expect(scripts).toMatchObject({ prestart: 'tsx scripts/build.ts', start: 'exec node dist/start.js' })
   })
 
   it('ends its walk-through with a page that shows the report', async ({ skip }) => {
