@@ -59,7 +59,7 @@ interface Outgoing {
 export function createEventDispatcher(parts: EventDispatcherParts): EventDispatcher {
   const { fanout, exchange, hostname, logicalClock, log } = parts
   const headers = { hostname }
-  /** They are written at the end of the turn: results come first, and the server has something to do meanwhile. */
+  /** They are written at the end of the turn, when a worker's next claim is on its way, so that the server works meanwhile. */
   let gathered: Gathered[] = []
   /** Events, each with a comma before it. */
   const json = createJsonWriter(BYTES_TO_BEGIN_WITH)
